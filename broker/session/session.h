@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session is a process: one client connection, one iommufd context, one object graph.
+ *
+ *   main.c      fds as exec left them -> SETUP from the supervisor -> sandbox -> loop; nothing of the client is read
+ *               before the sandbox is up
+ *   loop.c      when to read, when not: one packet in, at most one answer out, in order; while an answer cannot be sent
+ *               or a request waits for the supervisor, nothing is read
+ *   ops.c       THE table of operations; validate.c checks all that the table says before a handler runs
+ *   batch.c     many operations in one request
+ *   op_*.c      the handlers, one concept each
+ *   graph.c     the objects; teardown.c their end
+ *   supervisor_client.c   what a session asks of the supervisor
+ *
+ * Two kinds of error. A client's: the handler fills a struct op_error and returns -errno; the session answers, audits,
+ * goes on. Ours: session_broken() says so loudly and ends the process.
+ */
+#ifndef IOMMUB_SESSION_SESSION_H
+#define IOMMUB_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "broker/common/account.h"
+#include "broker/common/control.h"
+
+#define MESSAGE_BYTES_MAX 65536u
+#define MESSAGE_FDS_MAX 64u
+#define BATCH_MAX 1024u
+
+struct backend;
+struct graph;
+struct supervisor_client;
+struct event_base;
+
+enum session_phase {
+	PHASE_HELLO = 1, /* only Hello is legal */
+	PHASE_READY = 2,
+	PHASE_ENDING = 4
+};
+
+struct session {
+	const struct control_setup *setup;
+	enum session_phase phase;
+	struct account account;
+	struct backend *backend;
+	struct graph *graph;
+	struct supervisor_client *supervisor;
+	struct event_base *base;
+	dev_t memfd_dev; /* st_dev of a memfd of our own: what tells a memfd from other shmem files */
+	char client_name[65];
+};
+
+/* ---- what the loop asks of the dispatcher (dispatch.c) ---------------------------------------------------------- */
+
+/* A finished answer to send: bytes and fds, owned by the caller after the call. */
+struct outgoing {
+	uint8_t *bytes; /* points into the dispatcher's own buffer, valid until the next call */
+	size_t length;
+	int fds[1]; /* closed by the loop after sending, also if sending fails for good */
+	size_t n_fds;
+};
+
+enum dispatch_result {
+	DISPATCH_ANSWER, /* *out is to be sent */
+	DISPATCH_WAIT, /* a request waits for the supervisor: read nothing; session_resume() comes with the answer */
+	DISPATCH_END /* the client broke the protocol: send *out if it has bytes, then end the session */
+};
+
+struct dispatcher;
+int dispatcher_new(struct session *session, struct dispatcher **ret);
+void dispatcher_free(struct dispatcher *dispatcher);
+/* One packet of the client. Owns the fds from here on: every one is closed or kept by an object when this returns. */
+enum dispatch_result dispatcher_packet(struct dispatcher *dispatcher, const uint8_t *bytes, size_t length, int *fds,
+	size_t n_fds, struct outgoing *out);
+/* The supervisor's answer to the request that waits (granted_fd -1 or owned from here on). */
+enum dispatch_result dispatcher_resume(struct dispatcher *dispatcher, const union control_message *answer,
+	int granted_fd, struct outgoing *out);
+/* An Event that became due while handling (quota nearly used): true if *out was filled. Call until false. */
+bool dispatcher_next_event(struct dispatcher *dispatcher, struct outgoing *out);
+
+/* ---- what handlers ask of the supervisor (supervisor_client.c) --------------------------------------------------- */
+
+/* Ask and wait, bounded (the supervisor never blocks): DEVICE_LIST, LEND. 0 with *answer, or -EAGAIN "broker
+ * restarting" when it is gone or does not answer in time. */
+int supervisor_call(struct supervisor_client *client, union control_message *request, enum control_type type,
+	union control_message *answer);
+/* Ask and go on: the answer comes to dispatcher_resume(). 0 or -EAGAIN. */
+int supervisor_ask(struct supervisor_client *client, union control_message *request, enum control_type type);
+/* Tell, no answer: DEVICE_RELEASE. 0 or -EAGAIN when the supervisor is gone. */
+int supervisor_tell(struct supervisor_client *client, union control_message *message, enum control_type type);
+/* Audit; never blocks, counts what could not be sent. */
+void session_audit(struct session *session, enum audit_kind kind, int error, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* We are broken: audit, then _exit(). */
+void session_broken(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+
+#endif
