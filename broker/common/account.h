@@ -60,6 +60,9 @@ struct account_pages {
 int account_pages_open(const struct limits *session, const struct limits *tenant, struct account_pages *ret);
 void account_pages_close(struct account_pages *pages);
 
+/* Say what the host has lent this tenant. */
+void account_lent_set(struct account_pages *pages, uint64_t lent_bytes);
+
 /* Free the slot of a session that is gone and swept. Touches nothing but stores into that slot. */
 void account_slot_clear(struct account_pages *pages, unsigned int slot);
 
@@ -105,11 +108,12 @@ struct account_denial {
 int account_charge(struct account *account, enum resource resource, uint64_t amount, struct charge *ret,
 	struct account_denial *denial);
 
-/* Give back what a charge took and empty it. An empty charge is fine. Never fails: if the lock is not to be had in
- * time the slot is lowered without it (only this session writes it) and the total is left to be recomputed. */
+/* Give back what a charge took and empty it. An empty charge is fine. Never fails and never waits: if another holds the
+ * lock, the slot is lowered without it (only this session writes it) and the total is left to be recomputed. */
 void account_release(struct account *account, struct charge *charge);
 
-/* Usage now, of this session or of the whole tenant. */
+/* Usage now, of this session or of the whole tenant (for SCOPE_HOST: the whole tenant's), and what limits it
+ * (SCOPE_HOST: what the host has lent; UINT64_MAX for what is not lent). */
 uint64_t account_used(const struct account *account, enum scope scope, enum resource resource);
 uint64_t account_limit(const struct account *account, enum scope scope, enum resource resource);
 
