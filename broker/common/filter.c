@@ -88,7 +88,7 @@ static const struct filter_rule rules[] = {
 	ALLOW_IF(fcntl, 1, INT_MASK, F_DUPFD_CLOEXEC, "share a device once more; keep a file"),
 	ALLOW_IF(fcntl, 1, INT_MASK, F_GETFD, "is an fd open"),
 	ALLOW_IF(fcntl, 1, INT_MASK, F_SETFL, "our end of a vfio-user socket becomes non-blocking"),
-	ALLOW_IF(fallocate, 1, INT_MASK & ~UINT64_C(FALLOC_FL_KEEP_SIZE), 0,
+	ALLOW_IF(fallocate, 1, INT_MASK & ~(uint64_t)FALLOC_FL_KEEP_SIZE, 0,
 		"back a range before it is pinned; punches no hole"),
 
 	/* Memory: nothing becomes executable. */
