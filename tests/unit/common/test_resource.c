@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The numbers of resources and scopes are one list in three places: here, in the policy, in the
+ * protocol. */
+#include "tests/unit/common/check.h"
+
+#include "broker/common/control.h"
+#include "client.pb-c.h"
+#include "policy/policy.h"
+
+#define SAME(a, b) _Static_assert((int)(a) == (int)(b), #a " is not " #b)
+
+SAME(RESOURCE_LOCKED_BYTES, POLICY_LOCKED_MEMORY);
+SAME(RESOURCE_IOAS, POLICY_IOAS);
+SAME(RESOURCE_MAPPINGS, POLICY_MAPPINGS);
+SAME(RESOURCE_MEMORY_HANDLES, POLICY_MEMORY_HANDLES);
+SAME(RESOURCE_DEVICES, POLICY_DEVICES);
+SAME(RESOURCE_OBJECTS, POLICY_OBJECTS);
+SAME(RESOURCE_CONNECTIONS, POLICY_CONNECTIONS);
+SAME(RESOURCE_END, POLICY_RESOURCE_END);
+SAME(RESOURCE_LOCKED_BYTES, IOMMUBROKER__V1__RESOURCE__RESOURCE_LOCKED_BYTES);
+SAME(RESOURCE_IOAS, IOMMUBROKER__V1__RESOURCE__RESOURCE_IOAS);
+SAME(RESOURCE_MAPPINGS, IOMMUBROKER__V1__RESOURCE__RESOURCE_MAPPINGS);
+SAME(RESOURCE_MEMORY_HANDLES, IOMMUBROKER__V1__RESOURCE__RESOURCE_MEMORY_HANDLES);
+SAME(RESOURCE_DEVICES, IOMMUBROKER__V1__RESOURCE__RESOURCE_DEVICES);
+SAME(RESOURCE_OBJECTS, IOMMUBROKER__V1__RESOURCE__RESOURCE_OBJECTS);
+SAME(RESOURCE_CONNECTIONS, IOMMUBROKER__V1__RESOURCE__RESOURCE_CONNECTIONS);
+SAME(SCOPE_SESSION, IOMMUBROKER__V1__SCOPE__SCOPE_SESSION);
+SAME(SCOPE_TENANT, IOMMUBROKER__V1__SCOPE__SCOPE_TENANT);
+SAME(SCOPE_HOST, IOMMUBROKER__V1__SCOPE__SCOPE_HOST);
+SAME(MEMORY_KIND_MEMFD, POLICY_MEMORY_MEMFD);
+SAME(MEMORY_KIND_HUGETLB, POLICY_MEMORY_HUGETLB);
+SAME(MEMORY_KIND_TMPFS, POLICY_MEMORY_TMPFS);
+SAME(CONTROL_WINDOWS_MAX, POLICY_WINDOWS_MAX);
+SAME(CONTROL_NAME_MAX, POLICY_NAME_MAX);
+SAME(DEVICE_STATE_FREE, IOMMUBROKER__V1__DEVICE_STATE__DEVICE_FREE);
+SAME(DEVICE_STATE_GRANTED, IOMMUBROKER__V1__DEVICE_STATE__DEVICE_GRANTED);
+SAME(DEVICE_STATE_CUT, IOMMUBROKER__V1__DEVICE_STATE__DEVICE_CUT);
+SAME(DEVICE_STATE_HELD, IOMMUBROKER__V1__DEVICE_STATE__DEVICE_HELD);
+SAME(DEVICE_STATE_RESETTING, IOMMUBROKER__V1__DEVICE_STATE__DEVICE_RESETTING);
+SAME(DEVICE_STATE_QUARANTINED, IOMMUBROKER__V1__DEVICE_STATE__DEVICE_QUARANTINED);
+
+static void every_resource_has_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (int a = RESOURCE_LOCKED_BYTES; a < RESOURCE_END; a++) {
+		assert_non_null(resource_name((enum resource)a));
+		for (int b = RESOURCE_LOCKED_BYTES; b < a; b++)
+			assert_string_not_equal(
+				resource_name((enum resource)a), resource_name((enum resource)b));
+	}
+}
+
+static void no_resource_has_no_name(void **state)
+{
+	(void)state;
+	assert_null(resource_name((enum resource)0));
+	assert_null(resource_name(RESOURCE_END));
+	assert_null(resource_name((enum resource) - 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_resource_has_a_name_of_its_own),
+		cmocka_unit_test(no_resource_has_no_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
