@@ -2,13 +2,12 @@
 /*
  * A session's side of the ledger.
  *
- * `total` is a cache of the sum over the slots. Three things make it wrong, and each leaves a mark
+ *  is a cache of the sum over the slots. Three things make it wrong, and each leaves a mark
  * that the next holder of the lock sees before it decides anything:
  *
- *   a session died between writing its slot and the total    the robust mutex answers EOWNERDEAD
- *   the supervisor cleared the slot of a swept session       limits->generation is not
- * page->generation a session gave back while another held the lock          page->stale is set,
- * after the slot was lowered
+ *   a session died between writing its slot and the total      the robust mutex answers EOWNERDEAD
+ *   the supervisor cleared the slot of a swept session         limits->generation != page->generation
+ *   a session gave back while another held the lock            page->stale, set after the slot was lowered
  *
  * In every case the slots are right and the cure is to add them up again (56 loads). In every case
  * but the first the total was too high, never too low, so that no limit is exceeded meanwhile; in
