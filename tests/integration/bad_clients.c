@@ -20,14 +20,15 @@
 /* The deadline for Hello is the policy's; here it is short, so that the test is. */
 static void client_that_says_nothing(void **state)
 {
-	static const char policy[] = "version: 1\n"
-				     "host: { hello_deadline: 200ms }\n"
-				     "sockets:\n"
-				     "  - { name: alpha, path: alpha.sock, mode: \"0666\" }\n"
-				     "  - { name: beta, path: beta.sock, mode: \"0666\" }\n"
-				     "tenants:\n"
-				     "  - { name: alpha, match: { socket: alpha } }\n"
-				     "  - { name: beta, match: { socket: beta } }\n";
+	static const char policy[] =
+		"version: 1\n"
+		"host: { session_uids: @session_uids@, hello_deadline_ms: 200 }\n"
+		"sockets:\n"
+		"  - { name: alpha, path: alpha.sock, mode: \"0666\" }\n"
+		"  - { name: beta, path: beta.sock, mode: \"0666\" }\n"
+		"tenants:\n"
+		"  - { name: alpha, match: { socket: alpha } }\n"
+		"  - { name: beta, match: { socket: beta } }\n";
 	struct scene scene;
 	struct wire *victim;
 

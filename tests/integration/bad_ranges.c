@@ -12,7 +12,8 @@
 
 #define PAGE UINT64_C(4096)
 #define MEMORY_BYTES (4 * PAGE)
-#define ANYWHERE UINT64_C(0x5a5a5a5a) /* not a multiple of anything: "no iova given" in the table  \
+#define ANYWHERE                                                                                   \
+	UINT64_C(0x5a5a5a5a) /* not a multiple of anything: "no iova given" in the table  \
 				       */
 
 static const struct {
@@ -163,6 +164,7 @@ static void unmaps_that_cut(void **state)
 static void maps_outside_the_window(void **state)
 {
 	static const char policy[] = "version: 1\n"
+				     "host: { session_uids: @session_uids@ }\n"
 				     "sockets:\n"
 				     "  - { name: alpha, path: alpha.sock, mode: \"0666\" }\n"
 				     "  - { name: beta, path: beta.sock, mode: \"0666\" }\n"

@@ -120,6 +120,7 @@ static void device_list_shows_own_policy(void **state)
 static void tenants_by_uid(void **state)
 {
 	static const char policy[] = "version: 1\n"
+				     "host: { session_uids: @session_uids@ }\n"
 				     "sockets:\n"
 				     "  - { name: main, path: main.sock, mode: \"0666\" }\n"
 				     "tenants:\n"

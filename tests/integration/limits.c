@@ -21,7 +21,7 @@ static void make_policy(char *buffer, size_t bytes, const char *host, const char
 {
 	snprintf(buffer, bytes,
 		"version: 1\n"
-		"host: { %s }\n"
+		"host: { session_uids: @session_uids@, %s }\n"
 		"sockets:\n"
 		"  - { name: alpha, path: alpha.sock, mode: \"0666\" }\n"
 		"  - { name: beta, path: beta.sock, mode: \"0666\" }\n"
