@@ -30,8 +30,13 @@
 #ifndef IOMMUB_SESSION_GRAPH_H
 #define IOMMUB_SESSION_GRAPH_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <bsd/sys/tree.h>
 #include "broker/common/account.h"
+#include "broker/common/control.h"
+#include "broker/session/iova_index.h"
 
 #define OBJECT_TAG_MAX 33u /* 32 bytes and the NUL */
 #define MEMORY_ID_FLAG 0x80000000u
@@ -52,13 +57,72 @@ struct object {
 	char tag[OBJECT_TAG_MAX];
 	struct charge charge_objects; /* one of RESOURCE_OBJECTS … */
 	struct charge charge_own; /* … and one of the type's own resource */
-	/* then graph.c's own links; each concrete type embeds struct object as its first member */
-	struct {
-		struct object *left, *right, *parent;
-		int color;
-	} node;
+	RB_ENTRY(object)
+	node; /* graph.c's; each concrete type embeds struct object as its first member */
 };
 
 struct graph;
+struct session;
+struct call;
+struct backend_device;
+struct memory_file;
+
+/* The concrete objects. Each begins with its struct object. */
+
+struct memory {
+	struct object object;
+	struct memory_file *file;
+};
+
+struct ioas {
+	struct object object;
+	struct iova_index index; /* its mappings */
+	uint64_t bytes; /* the sum of their lengths */
+	bool steered; /* automatic allocation is limited to the tenant's windows by an allow list of ours … */
+	bool nowhere; /* … and nothing usable is left in them: automatic allocation has no place */
+	bool client_steered; /* the client gave an allow list of its own */
+};
+
+struct hwpt {
+	struct object object;
+	struct ioas *ioas;
+};
+
+struct device {
+	struct object object;
+	struct backend_device *backend;
+	struct object *
+		attached; /* a HWPT, or the IOAS itself for a device without a page table; NULL = nothing */
+	uint32_t index; /* the supervisor's number for it */
+	char name[CONTROL_NAME_MAX];
+};
+
+int graph_new(struct graph **ret); /* 0 or -ENOMEM */
+void graph_free(struct graph *graph); /* after graph_teardown(); NULL is fine */
+
+/* Make an object that nobody can name yet, of `bytes` (its concrete type), charged. `tag` may be NULL and has been
+ * checked. 0, or -errno with the call's error said and nothing left of it. */
+int object_reserve(struct call *call, enum object_type type, size_t bytes, const char *tag,
+	struct object **ret);
+/* Give it the id under which it is found from now on. Cannot fail. */
+void object_publish(struct session *session, struct object *object, uint32_t id);
+/* A reserved object goes without a trace. */
+void object_abort(struct session *session, struct object *object);
+/* A published object without users goes: id, charges, memory. What it refers to is its own type's to let go, before. */
+void object_remove(struct session *session, struct object *object);
+
+/* By id and type (OBJECT_ANY: any). NULL: there is none. */
+struct object *graph_find(struct graph *graph, uint32_t id, enum object_type type);
+/* The first with an id above `after`, for going through all of them in order. */
+struct object *graph_next(struct graph *graph, uint32_t after);
+size_t graph_count(const struct graph *graph);
+/* An id for a memory handle that is not in use. */
+uint32_t graph_memory_id(struct graph *graph);
+
+/* "IOAS", … for messages */
+const char *object_type_name(enum object_type type);
+
+/* teardown.c: the end of everything, lowest type first. What is left over is a bug and is audited as one. */
+void graph_teardown(struct session *session);
 
 #endif

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "broker/common/account.h"
 #include "broker/common/control.h"
 
@@ -30,6 +31,7 @@
 
 struct backend;
 struct graph;
+struct quota;
 struct supervisor_client;
 struct event_base;
 
@@ -47,6 +49,7 @@ struct session {
 	struct graph *graph;
 	struct supervisor_client *supervisor;
 	struct event_base *base;
+	struct quota *quota; /* the dispatcher's: which quota events are due (events.h) */
 	dev_t memfd_dev; /* st_dev of a memfd of our own: what tells a memfd from other shmem files */
 	char client_name[65];
 };
@@ -68,12 +71,15 @@ enum dispatch_result {
 };
 
 struct dispatcher;
+/* Makes session->graph and session->quota; the session's other fields must be set by then and outlive it. 0 or -ENOMEM. */
 int dispatcher_new(struct session *session, struct dispatcher **ret);
+/* Tears the graph down (the backend must still be there) and frees it. NULL is fine. */
 void dispatcher_free(struct dispatcher *dispatcher);
 /* One packet of the client. Owns the fds from here on: every one is closed or kept by an object when this returns. */
 enum dispatch_result dispatcher_packet(struct dispatcher *dispatcher, const uint8_t *bytes, size_t length, int *fds,
 	size_t n_fds, struct outgoing *out);
-/* The supervisor's answer to the request that waits (granted_fd -1 or owned from here on). */
+/* The supervisor's answer to the request that waits (granted_fd -1 or owned from here on). When the supervisor is gone the
+ * loop makes up a DENIED with EAGAIN and that sentence. */
 enum dispatch_result dispatcher_resume(struct dispatcher *dispatcher, const union control_message *answer,
 	int granted_fd, struct outgoing *out);
 /* An Event that became due while handling (quota nearly used): true if *out was filled. Call until false. */
