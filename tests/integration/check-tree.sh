@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# check-tree.sh ROOT: rules on the tree that no compiler checks.
+#   - who may include whom (CONTRIBUTING.md, "Layout")
+#   - an SPDX line at the top of every file
+#   - no file of ours above 700 lines
+#   - the commands that README and CONTRIBUTING name exist
+#   - no marks of work left undone
+set -uo pipefail
+cd "$1" || exit 1
+failed=0
+complain() {
+	echo "$*"
+	failed=1
+}
+
+mapfile -t files < <(find . -type f -not -path './build*' -not -path './.git/*' -not -path './.git' \
+	-not -path './.cache/*' -printf '%P\n' | LC_ALL=C sort)
+
+# An include of a path below the root, "broker/…": DIRECTORY may include only what matches PATTERN.
+wall() {
+	local directory=$1 pattern=$2 hit
+	while read -r hit; do
+		[ -n "$hit" ] && complain "include wall: $hit"
+	done < <(grep -rnE --include='*.[ch]' '^#include "[a-z_]+/' "$directory" 2>/dev/null |
+		grep -vE "#include \"($pattern)" || true)
+}
+wall broker/common 'broker/common/'
+wall broker/sim 'broker/sim/|include/'
+wall policy 'policy/'
+wall broker/supervisor 'broker/supervisor/|broker/common/|policy/|broker/helper/'
+wall broker/session 'broker/session/|broker/common/|broker/sim/'
+wall client 'client/|iommubroker/'
+# Nothing of the protocol's code where no client's byte may be parsed.
+while read -r hit; do
+	[ -n "$hit" ] && complain "protobuf outside session and client: $hit"
+done < <(grep -rnE --include='*.[ch]' '#include [<"](.*\.pb-c\.h|protobuf-c)' broker/supervisor broker/common broker/sim policy \
+	2>/dev/null || true)
+
+for file in "${files[@]}"; do
+	case $file in
+	LICENSE | *.json | *.bin | tests/fuzz/corpus/* | tests/*/corpus/*) continue ;;
+	esac
+	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' || complain "no SPDX line: $file"
+	lines=$(wc -l <"$file")
+	[ "$lines" -le 700 ] || complain "$lines lines: $file"
+done
+
+marks='TO''DO|FIX''ME|XX''X:'
+while read -r hit; do
+	[ -n "$hit" ] && complain "left to do: $hit"
+done < <(grep -nE "\\b($marks)\\b" "${files[@]}" 2>/dev/null || true)
+
+for document in README.md CONTRIBUTING.md; do
+	[ -f "$document" ] || continue
+	while read -r command; do
+		[ -x "$command" ] || complain "$document names $command, which is not there"
+	done < <(grep -oE '(^|[ `(])\./[a-z][a-z./-]*\.sh\b|\btests/[a-z/-]+\.sh\b|\.ci/run\b' "$document" | tr -d ' `(' | sort -u)
+	# Paths that a link or the layout names.
+	while read -r path; do
+		[ -e "$path" ] || complain "$document links to $path, which is not there"
+	done < <(grep -oE '\]\([a-zA-Z0-9_./-]+\)' "$document" | tr -d '])(' | sort -u)
+done
+[ $failed = 0 ] && echo "tree: ${#files[@]} files, all rules hold"
+exit $failed
