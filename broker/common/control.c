@@ -53,6 +53,11 @@ static const char *check_setup(const union control_message *message)
 	return NULL;
 }
 
+static const char *check_ready(const union control_message *message)
+{
+	return message->ready.reserved ? "reserved is not zero" : NULL;
+}
+
 static const char *check_device_open(const union control_message *message)
 {
 	if (!TEXT_ENDS(message->device_open.name))
@@ -135,7 +140,7 @@ struct control_row {
 
 static const struct control_row control_rows[CONTROL_END] = {
 	[CONTROL_SETUP] = {sizeof(struct control_setup), CONTROL_FROM_SUPERVISOR, check_setup},
-	[CONTROL_READY] = {sizeof(struct control_ready), CONTROL_FROM_SESSION, NULL},
+	[CONTROL_READY] = {sizeof(struct control_ready), CONTROL_FROM_SESSION, check_ready},
 	[CONTROL_DEVICE_OPEN] = {sizeof(struct control_device_open), CONTROL_FROM_SESSION,
 		check_device_open},
 	[CONTROL_DEVICE_RELEASE] = {sizeof(struct control_device_release), CONTROL_FROM_SESSION,

@@ -97,6 +97,8 @@ struct control_setup {
 
 struct control_ready {
 	struct control_header header;
+	uint32_t landlock_abi; /* of the ruleset that holds the session; 0: this kernel has no Landlock */
+	uint32_t reserved;
 };
 
 struct control_device_open {

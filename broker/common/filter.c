@@ -16,22 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#if __has_include("iommufd_uapi.h")
 #include "iommufd_uapi.h"
-#else
-#include <linux/vfio.h>
-#define IOMMU_DESTROY _IO(';', 0x80)
-#define IOMMU_IOAS_ALLOC _IO(';', 0x81)
-#define IOMMU_IOAS_ALLOW_IOVAS _IO(';', 0x82)
-#define IOMMU_IOAS_COPY _IO(';', 0x83)
-#define IOMMU_IOAS_IOVA_RANGES _IO(';', 0x84)
-#define IOMMU_IOAS_MAP _IO(';', 0x85)
-#define IOMMU_IOAS_UNMAP _IO(';', 0x86)
-#define IOMMU_IOAS_MAP_FILE _IO(';', 0x8f)
-#define VFIO_DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
-#define VFIO_DEVICE_ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
-#define VFIO_DEVICE_DETACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
-#endif
 
 #define INT_MASK                                                                                   \
 	UINT64_C(0xffffffff) /* the kernel reads an int or unsigned int: upper bits are noise */
@@ -124,8 +109,6 @@ static const struct filter_rule rules[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_BIND_IOMMUFD, "device_open"),
 	ALLOW_IOCTL(VFIO_DEVICE_ATTACH_IOMMUFD_PT, "device_attach"),
 	ALLOW_IOCTL(VFIO_DEVICE_DETACH_IOMMUFD_PT, "device_detach"),
-	ALLOW_IOCTL(
-		VFIO_DEVICE_SET_IRQS, "arm the request interrupt, by which VFIO asks for it back"),
 
 	ALLOW_SANITIZER(sigaltstack, "the runtime's own stack for reports"),
 	ALLOW_SANITIZER(rt_sigaction, "the runtime takes its handlers away before it dies"),

@@ -41,6 +41,14 @@ enum session_phase {
 	PHASE_ENDING = 4
 };
 
+/* What AUDIT_END reports. */
+struct session_counts {
+	uint64_t packets; /* of the client */
+	uint64_t denied;
+	uint64_t bad_input;
+	uint64_t dma_faults; /* of devices of the model */
+};
+
 struct session {
 	const struct control_setup *setup;
 	enum session_phase phase;
@@ -52,6 +60,7 @@ struct session {
 	struct quota *quota; /* the dispatcher's: which quota events are due (events.h) */
 	dev_t memfd_dev; /* st_dev of a memfd of our own: what tells a memfd from other shmem files */
 	char client_name[65];
+	struct session_counts counts;
 };
 
 /* ---- what the loop asks of the dispatcher (dispatch.c) ---------------------------------------------------------- */
@@ -87,6 +96,8 @@ bool dispatcher_next_event(struct dispatcher *dispatcher, struct outgoing *out);
 
 /* ---- what handlers ask of the supervisor (supervisor_client.c) --------------------------------------------------- */
 
+/* Is there no supervisor any more? Then what needs it answers EAGAIN "broker restarting". */
+bool supervisor_gone(const struct supervisor_client *client);
 /* Ask and wait, bounded (the supervisor never blocks): DEVICE_LIST, LEND. 0 with *answer, or -EAGAIN "broker
  * restarting" when it is gone or does not answer in time. */
 int supervisor_call(struct supervisor_client *client, union control_message *request, enum control_type type,
@@ -95,7 +106,8 @@ int supervisor_call(struct supervisor_client *client, union control_message *req
 int supervisor_ask(struct supervisor_client *client, union control_message *request, enum control_type type);
 /* Tell, no answer: DEVICE_RELEASE. 0 or -EAGAIN when the supervisor is gone. */
 int supervisor_tell(struct supervisor_client *client, union control_message *message, enum control_type type);
-/* Audit; never blocks, counts what could not be sent. */
+/* Audit; never blocks, counts what could not be sent, and what a client provoked faster than a record
+ * of its kind is worth (audit.c). */
 void session_audit(struct session *session, enum audit_kind kind, int error, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* We are broken: audit, then _exit(). */
