@@ -31,7 +31,8 @@ static int area_compare(const struct file_area *a, const struct file_area *b)
 	return 0;
 }
 
-RB_GENERATE_STATIC(file_areas, file_area, node, area_compare)
+/* libbsd leaves the attribute of RB_GENERATE_STATIC undefined on Linux. */
+RB_GENERATE_INTERNAL(file_areas, file_area, node, area_compare, __attribute__((unused)) static)
 
 void file_windows_init(struct file_windows *windows)
 {
@@ -120,7 +121,7 @@ static struct file_area *area_first(struct file_windows *windows, uint32_t ioas,
 	return area && area->ioas == ioas ? area : NULL;
 }
 
-static struct file_area *area_next(struct file_windows *windows, struct file_area *area)
+static struct file_area *area_next(struct file_area *area)
 {
 	struct file_area *next = RB_NEXT(file_areas, &windows->areas, area);
 
@@ -163,7 +164,7 @@ void file_windows_copied(struct file_windows *windows, uint32_t dst_ioas, uint64
 
 	stale_drop(windows, dst_ioas, dst_iova, dst_iova + length - 1);
 	for (area = area_first(windows, src_ioas, src_iova); area && area->iova <= src_last;
-		area = area_next(windows, area)) {
+		area = area_next(area)) {
 		const uint64_t from = area->iova > src_iova ? area->iova : src_iova;
 		const uint64_t to = area->last < src_last ? area->last : src_last;
 
@@ -183,7 +184,7 @@ void file_windows_unmapped(
 	if (length == UINT64_MAX || __builtin_add_overflow(iova, length - 1, &last))
 		last = UINT64_MAX;
 	for (area = area_first(windows, ioas, iova); area && area->iova <= last; area = next) {
-		next = area_next(windows, area);
+		next = area_next(area);
 		if (area->iova >= iova && area->last <= last)
 			area_drop(windows, area);
 	}
