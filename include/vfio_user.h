@@ -27,9 +27,8 @@
  * What must be understood of the JSON text, {"capabilities":{"max_msg_fds":8,"max_data_xfer_size":65504}}?
  *   The server: nothing. It sends no file descriptors, and no reply longer than what the command asked for, so no limit
  *   of the client can bind it. It checks that the text ends in a NUL and looks no further.
- *   The client: those two numbers. It looks for the quoted key, a colon and decimal digits within the bytes received, and
- *   takes the specification's default where it finds none. It sends no capabilities, so that a server's own defaults
- *   (one fd, 1 MiB) stand; it asks for far less.
+ *   The client: those two numbers of the server's. It looks for the quoted key, a colon and decimal digits within the bytes
+ *   received, and takes the specification's default (one fd, 1 MiB) where it finds none.
  */
 #ifndef VFIO_USER_H
 #define VFIO_USER_H
