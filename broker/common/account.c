@@ -2,7 +2,7 @@
 /*
  * A session's side of the ledger.
  *
- *  is a cache of the sum over the slots. Three things make it wrong, and each leaves a mark
+ * `total` is a cache of the sum over the slots. Three things make it wrong, and each leaves a mark
  * that the next holder of the lock sees before it decides anything:
  *
  *   a session died between writing its slot and the total      the robust mutex answers EOWNERDEAD
