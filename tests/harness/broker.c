@@ -172,7 +172,11 @@ struct harness_broker *harness_broker_start(const char *policy, const char *cons
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	while (i < BROKERS_MAX && brokers[i] != NULL)
 		i++;
-	assert_true(i < BROKERS_MAX);
+	if (i >= BROKERS_MAX) {
+		free(broker);
+		fail_msg("more than %d brokers at a time", BROKERS_MAX);
+		return NULL;
+	}
 	snprintf(broker->directory, sizeof(broker->directory), "/tmp/iommub-test-XXXXXX");
 	assert_non_null(mkdtemp(broker->directory));
 	brokers[i] = broker;

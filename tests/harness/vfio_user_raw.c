@@ -124,7 +124,7 @@ void raw_device_open(int fd)
 	} version = {.major = 0, .minor = 1};
 	struct {
 		uint16_t major, minor;
-	} agreed;
+	} agreed = {0};
 
 	memcpy(version.json, capabilities, sizeof(capabilities));
 	assert_int_equal(
@@ -175,7 +175,7 @@ int raw_irq_eventfd(int fd, uint32_t index, int eventfd)
 
 void raw_edu_start(int fd)
 {
-	uint16_t pci_command;
+	uint16_t pci_command = 0;
 
 	assert_int_equal(
 		raw_region_read(fd, RAW_REGION_CONFIG, 4, &pci_command, sizeof(pci_command)), 0);

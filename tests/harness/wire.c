@@ -68,7 +68,7 @@ int wire_send(struct wire *wire, const void *bytes, size_t n, const int *fds, si
 		char buffer[CMSG_SPACE(sizeof(int) * FDS_SENT_MAX)];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = n};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t sent;
 
@@ -181,7 +181,7 @@ const Response *wire_call(struct wire *wire, const struct ask *ask, const int *f
 	Request request = IOMMUBROKER__V1__REQUEST__INIT;
 
 	request.op_case = IOMMUBROKER__V1__REQUEST__OP_OPERATION;
-	request.operation = (Operation *)(uintptr_t)&ask->operation;
+	request.operation = (Operation *)&ask->operation;
 	return wire_call_request(wire, &request, fds, n_fds);
 }
 
@@ -193,7 +193,7 @@ const Welcome *wire_hello(struct wire *wire)
 
 	SET(&hello, version_min, 1);
 	SET(&hello, version_max, 1);
-	hello.client_name = (char *)(uintptr_t) "test";
+	hello.client_name = (char *)"test";
 	message.body_case = IOMMUBROKER__V1__CLIENT_MESSAGE__BODY_HELLO;
 	message.hello = &hello;
 	/* A broker that refuses a connection may have closed it before this is sent. */
@@ -345,7 +345,7 @@ uint32_t wire_device_open(struct wire *wire, const char *name, int *ret_fd)
 	const Response *response;
 	DeviceOpen *open = ask_device_open(&ask);
 
-	open->name = (char *)(uintptr_t)name;
+	open->name = (char *)name;
 	response = wire_call(wire, &ask, NULL, 0);
 	wire_expect_success(response);
 	assert_int_equal(wire->n_fds, 1);

@@ -160,7 +160,7 @@ static void names_of_devices(void **state)
 	scene_open(&scene, NULL);
 	victim = scene_victim(&scene);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		ask_device_open(&ask)->name = (char *)(uintptr_t)names[i];
+		ask_device_open(&ask)->name = (char *)names[i];
 		assert_string_not_equal(wire_error(wire_call(victim, &ask, NULL, 0)), "");
 		assert_non_null(victim->message->response->status->message);
 		assert_int_equal(victim->n_fds, 0);
@@ -188,9 +188,9 @@ static void missing_fields(void **state)
 	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "iova");
 	SET(ask_device_attach(&ask), pt_id, 1);
 	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "device");
-	ask_ioas_alloc(&ask)->tag = (char *)(uintptr_t) "a tag of thirty-three characters!";
+	ask_ioas_alloc(&ask)->tag = (char *)"a tag of thirty-three characters!";
 	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "tag");
-	ask_ioas_alloc(&ask)->tag = (char *)(uintptr_t) "a tag of thirty-two characters !";
+	ask_ioas_alloc(&ask)->tag = (char *)"a tag of thirty-two characters !";
 	wire_expect_success(wire_call(victim, &ask, NULL, 0));
 	scene_check(&scene, victim);
 	scene_close(&scene);

@@ -291,7 +291,7 @@ static void batch_of_what_does_not_batch(void **state)
 	(void)state;
 	scene_open(&scene, NULL);
 	victim = scene_victim(&scene);
-	ask_device_open(&ask)->name = (char *)(uintptr_t) "edu0";
+	ask_device_open(&ask)->name = (char *)"edu0";
 	wire_expect_error(
 		call_batch(victim, IOMMUBROKER__V1__BATCH_MODE__BATCH_STOP, &operation, 1),
 		"EINVAL", NULL);

@@ -54,7 +54,7 @@ static const Response *call_open(struct wire *wire, const char *name)
 {
 	struct ask ask;
 
-	ask_device_open(&ask)->name = (char *)(uintptr_t)name;
+	ask_device_open(&ask)->name = (char *)name;
 	return wire_call(wire, &ask, NULL, 0);
 }
 

@@ -183,7 +183,7 @@ static void objects_of_each_kind(void **state)
 	expect_denial(call_map(victim, ioas[0], memory[0], PAGE), IOMMUB_SCOPE(SESSION),
 		IOMMUB_RESOURCE(MAPPINGS), 3, 3, 1);
 	wire_device_open(victim, "edu0", &device_fd);
-	ask_device_open(&ask)->name = (char *)(uintptr_t) "edu1";
+	ask_device_open(&ask)->name = (char *)"edu1";
 	expect_denial(wire_call(victim, &ask, NULL, 0), IOMMUB_SCOPE(SESSION),
 		IOMMUB_RESOURCE(DEVICES), 1, 1, 1);
 	close(device_fd);

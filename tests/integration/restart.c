@@ -40,7 +40,7 @@ static void sessions_outlive_the_supervisor(void **state)
 			PAGE);
 	scene_serves_beta(&scene);
 	/* What needs the supervisor says so. */
-	ask_device_open(&ask)->name = (char *)(uintptr_t) "edu1";
+	ask_device_open(&ask)->name = (char *)"edu1";
 	wire_expect_error(wire_call(scene.witness, &ask, NULL, 0), "EAGAIN", "broker restarting");
 	ask_device_list(&ask);
 	wire_expect_error(wire_call(scene.witness, &ask, NULL, 0), "EAGAIN", "broker restarting");
