@@ -15,7 +15,7 @@ set -euo pipefail
 packages=(
 	gcc g++ libc6-dev cmake ninja-build pkg-config
 	libevent-dev libprotobuf-c-dev protobuf-c-compiler libseccomp-dev libsystemd-dev
-	libcap-ng-dev libfyaml-dev libbsd-dev libcmocka-dev
+	libcap-ng-dev libyaml-dev libbsd-dev libcmocka-dev
 )
 install=yes
 for argument; do

@@ -25,12 +25,12 @@ wall() {
 	done < <(grep -rnE --include='*.[ch]' '^#include "[a-z_]+/' "$directory" 2>/dev/null |
 		grep -vE "#include \"($pattern)" || true)
 }
-wall broker/common 'broker/common/'
+wall broker/common 'broker/common/|include/'
 wall broker/sim 'broker/sim/|include/'
 wall policy 'policy/'
-wall broker/supervisor 'broker/supervisor/|broker/common/|policy/|broker/helper/'
-wall broker/session 'broker/session/|broker/common/|broker/sim/'
-wall client 'client/|iommubroker/'
+wall broker/supervisor 'broker/supervisor/|broker/common/|policy/|include/'
+wall broker/session 'broker/session/|broker/common/|broker/sim/|include/'
+wall client 'client/|include/'
 # Nothing of the protocol's code where no client's byte may be parsed.
 while read -r hit; do
 	[ -n "$hit" ] && complain "protobuf outside session and client: $hit"
