@@ -47,6 +47,7 @@
 #include <string.h>
 #include "policy/address.h"
 #include "policy/check.h"
+#include "policy/compile.h"
 #include "policy/error.h"
 #include "policy/schema.h"
 #include "policy/value.h"
@@ -64,9 +65,7 @@
 #define AT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 #define SIZED .read = read_size, .multiple = PAGE_BYTES, .max = SIZE_MAX_BYTES
 
-/* --- host
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- host --- */
 
 static const struct field session_uids_fields[] = {
 	{"first", read_number, AT(struct policy_host, session_uid_first), .required = true,
@@ -111,9 +110,7 @@ static const struct shape host_shape = {.what = "host",
 	.count = ARRAY_COUNT(host_fields),
 	.finish = host_finish};
 
-/* --- sockets
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- sockets --- */
 
 static const struct field socket_fields[] = {
 	{"name", read_name, AT(struct policy_socket, name), .required = true},
@@ -134,8 +131,7 @@ static const struct shape socket_shape = {.what = "a socket",
 	.bytes = sizeof(struct policy_socket),
 	.finish = socket_finish};
 
-/* --- a tenant's devices
- * ---------------------------------------------------------------------------------------- */
+/* --- a tenant's devices --- */
 
 static int read_address(const struct reader *reader, const struct node *node,
 	const struct field *field, void *object)
@@ -232,8 +228,7 @@ static const struct shape device_shape = {.what = "a device",
 	.bytes = sizeof(struct policy_device),
 	.finish = device_finish};
 
-/* --- a tenant's windows, memory, limits
- * ------------------------------------------------------------------------ */
+/* --- a tenant's windows, memory, limits --- */
 
 static const struct field window_fields[] = {
 	{"start", read_number, AT(struct policy_window, start), .required = true,
@@ -337,9 +332,7 @@ static const struct field cgroup_fields[] = {
 static const struct shape cgroup_shape = {
 	.what = "cgroup", .fields = cgroup_fields, .count = ARRAY_COUNT(cgroup_fields)};
 
-/* --- tenants
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- tenants --- */
 
 static const struct field match_fields[] = {
 	{"socket", read_name, AT(struct policy_match, socket)},
@@ -411,9 +404,7 @@ static const struct shape tenant_shape = {.what = "a tenant",
 	.bytes = sizeof(struct policy_tenant),
 	.finish = tenant_finish};
 
-/* --- the whole
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the whole --- */
 
 static int read_version(const struct reader *reader, const struct node *node,
 	const struct field *field, void *object)
@@ -440,7 +431,7 @@ static const struct field policy_fields[] = {
 		.count = offsetof(struct policy, tenants_count), .required = true, .min = 1,
 		.max = POLICY_TENANTS_MAX, .more = &tenant_shape},
 };
-static const struct shape policy_shape = {.what = "a policy",
+const struct shape policy_language = {.what = "a policy",
 	.fields = policy_fields,
 	.count = ARRAY_COUNT(policy_fields),
 	.finish = check_policy};
@@ -463,7 +454,7 @@ static int policy_compile(
 	/* First, since in another version other keys may be right. */
 	if (version)
 		r = read_version(&reader, version, NULL, NULL);
-	return r < 0 ? r : schema_read(&reader, document->root, &policy_shape, &loaded->policy);
+	return r < 0 ? r : schema_read(&reader, document->root, &policy_language, &loaded->policy);
 }
 
 int policy_parse(const char *name, const char *text, size_t bytes, struct policy **ret,

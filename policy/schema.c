@@ -6,23 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 #include "policy/error.h"
-#include "policy/value.h"
 #include "policy/words.h"
 
-static void *at_offset(void *object, size_t offset)
+void *schema_at(void *object, size_t offset)
 {
 	return (char *)object + offset;
 }
 
-static void number_store(void *object, const struct field *field, uint64_t value)
+void schema_store_number(void *object, const struct field *field, uint64_t value)
 {
 	uint32_t narrow = (uint32_t)value;
 
 	assert(field->size == sizeof(value) || field->size == sizeof(narrow));
 	if (field->size == sizeof(value))
-		memcpy(at_offset(object, field->offset), &value, sizeof(value));
+		memcpy(schema_at(object, field->offset), &value, sizeof(value));
 	else
-		memcpy(at_offset(object, field->offset), &narrow, sizeof(narrow));
+		memcpy(schema_at(object, field->offset), &narrow, sizeof(narrow));
 }
 
 int origin_make(const struct reader *reader, const struct node *node, struct policy_origin *ret)
@@ -38,9 +37,7 @@ int origin_make(const struct reader *reader, const struct node *node, struct pol
 	return 0;
 }
 
-/* --- maps
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- maps --- */
 
 static const struct field *field_find(const struct shape *shape, const char *key)
 {
@@ -83,9 +80,9 @@ static void field_absent(const struct field *field, void *object)
 
 	if (field->read == read_map)
 		for (size_t i = 0; i < shape->count; i++)
-			field_absent(&shape->fields[i], at_offset(object, field->offset));
+			field_absent(&shape->fields[i], schema_at(object, field->offset));
 	if (field->fallback)
-		number_store(object, field, field->fallback);
+		schema_store_number(object, field, field->fallback);
 }
 
 /* A default has an origin too: the key that says nothing, at line 0. */
@@ -102,7 +99,7 @@ static int field_default(const struct reader *reader, const struct node *map,
 	origin.key = arena_copy(reader->arena, path, strlen(path));
 	if (!origin.key)
 		return -ENOMEM;
-	memcpy(at_offset(object, field->origin), &origin, sizeof(origin));
+	memcpy(schema_at(object, field->origin), &origin, sizeof(origin));
 	return 0;
 }
 
@@ -112,14 +109,14 @@ static int field_present(const struct reader *reader, const struct node *node,
 	const bool given = true;
 
 	if (field->has)
-		memcpy(at_offset(object, field->has), &given, sizeof(given));
+		memcpy(schema_at(object, field->has), &given, sizeof(given));
 	if (field->origin) {
 		struct policy_origin origin;
 		int r = origin_make(reader, node, &origin);
 
 		if (r < 0)
 			return r;
-		memcpy(at_offset(object, field->origin), &origin, sizeof(origin));
+		memcpy(schema_at(object, field->origin), &origin, sizeof(origin));
 	}
 	return field->read(reader, node, field, object);
 }
@@ -154,14 +151,12 @@ int schema_read(const struct reader *reader, const struct node *node, const stru
 int read_map(const struct reader *reader, const struct node *node, const struct field *field,
 	void *object)
 {
-	return schema_read(reader, node, field->more, at_offset(object, field->offset));
+	return schema_read(reader, node, field->more, schema_at(object, field->offset));
 }
 
-/* --- lists
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- lists --- */
 
-static int list_check(
+int schema_check_list(
 	const struct reader *reader, const struct node *node, const struct field *field)
 {
 	if (node->kind != NODE_LIST)
@@ -182,12 +177,12 @@ static int list_fill(const struct reader *reader, const struct node *node,
 	size_t i = 0;
 
 	for (const struct node *item = node->first; item; item = item->next) {
-		int r = schema_read(reader, item, shape, at_offset(array, i++ * shape->bytes));
+		int r = schema_read(reader, item, shape, schema_at(array, i++ * shape->bytes));
 
 		if (r < 0)
 			return r;
 	}
-	memcpy(at_offset(object, field->count), &i, sizeof(i));
+	memcpy(schema_at(object, field->count), &i, sizeof(i));
 	return 0;
 }
 
@@ -195,7 +190,7 @@ int read_list(const struct reader *reader, const struct node *node, const struct
 	void *object)
 {
 	const struct shape *shape = field->more;
-	int r = list_check(reader, node, field);
+	int r = schema_check_list(reader, node, field);
 	void *array;
 
 	if (r < 0)
@@ -203,213 +198,14 @@ int read_list(const struct reader *reader, const struct node *node, const struct
 	array = arena_alloc(reader->arena, node->count, shape->bytes);
 	if (!array)
 		return -ENOMEM;
-	memcpy(at_offset(object, field->offset), &array, sizeof(array));
+	memcpy(schema_at(object, field->offset), &array, sizeof(array));
 	return list_fill(reader, node, field, object, array);
 }
 
 int read_list_inline(const struct reader *reader, const struct node *node,
 	const struct field *field, void *object)
 {
-	int r = list_check(reader, node, field);
+	int r = schema_check_list(reader, node, field);
 
-	return r < 0 ? r : list_fill(reader, node, field, object, at_offset(object, field->offset));
-}
-
-/* --- scalars
- * ---------------------------------------------------------------------------------------------------
- */
-
-static int scalar_check(const struct reader *reader, const struct node *node, const char *expected)
-{
-	if (node->kind != NODE_SCALAR || (node->plain && node->text[0] == '\0'))
-		return reader_error(
-			reader, node, "%s; expected %s", node_kind_name(node), expected);
-	return 0;
-}
-
-static int number_check(const struct reader *reader, const struct node *node,
-	const struct field *field, uint64_t value, bool size)
-{
-	char min[32], max[32], multiple[32], quoted[ERROR_QUOTE_MAX];
-
-	if (value < field->min || value > field->max) {
-		if (size)
-			return reader_error(reader, node, "'%s' is out of range; expected %s to %s",
-				error_quote(node->text, quoted), value_size_format(field->min, min),
-				value_size_format(field->max, max));
-		return reader_error(reader, node, "'%s' is out of range; expected %llu to %llu",
-			error_quote(node->text, quoted), (unsigned long long)field->min,
-			(unsigned long long)field->max);
-	}
-	if (field->multiple && value % field->multiple)
-		return reader_error(reader, node, "'%s'; expected a multiple of %s",
-			error_quote(node->text, quoted),
-			value_size_format(field->multiple, multiple));
-	return 0;
-}
-
-int read_number(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	struct value_error why;
-	uint64_t value;
-	int r = scalar_check(reader, node, "a number");
-
-	if (r < 0)
-		return r;
-	if (!node->plain)
-		return reader_error(reader, node, "text in quotes; expected a number without");
-	if (value_number(node->text, &value, &why) < 0)
-		return reader_error(reader, node, "%s", why.text);
-	r = number_check(reader, node, field, value, false);
-	if (r == 0)
-		number_store(object, field, value);
-	return r;
-}
-
-int read_size(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	struct value_error why;
-	uint64_t value;
-	int r = scalar_check(reader, node, "a size such as 512MiB");
-
-	if (r < 0)
-		return r;
-	if (value_size(node->text, &value, &why) < 0)
-		return reader_error(reader, node, "%s", why.text);
-	r = number_check(reader, node, field, value, true);
-	if (r == 0)
-		number_store(object, field, value);
-	return r;
-}
-
-int read_mode(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	struct value_error why;
-	uint64_t value;
-	int r = scalar_check(reader, node, "a file mode such as \"0660\"");
-
-	if (r < 0)
-		return r;
-	if (value_mode(node->text, &value, &why) < 0)
-		return reader_error(reader, node, "%s", why.text);
-	number_store(object, field, value);
-	return 0;
-}
-
-/* One word of a table. */
-static int word_read(const struct reader *reader, const struct node *node,
-	const struct words *words, uint64_t *ret)
-{
-	unsigned int best;
-	const struct word *word, *nearest = NULL;
-	char quoted[ERROR_QUOTE_MAX], known[256] = "";
-	size_t used = 0;
-	int r = scalar_check(reader, node, words->what);
-
-	if (r < 0)
-		return r;
-	error_quote(node->text, quoted);
-	word = words_find(words, node->text);
-	if (word && word->refused)
-		return reader_error(reader, node, "'%s' %s", quoted, word->refused);
-	if (word) {
-		*ret = word->value;
-		return 0;
-	}
-	best = words_distance_max(node->text) + 1;
-	for (size_t i = 0; i < words->count; i++) {
-		unsigned int distance = words_distance(node->text, words->words[i].text);
-
-		if (distance < best) {
-			best = distance;
-			nearest = &words->words[i];
-		}
-		if (words->words[i].refused)
-			continue;
-		snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
-			words->words[i].text);
-		used = strlen(known);
-	}
-	if (nearest)
-		return reader_error(reader, node, "'%s' is not %s; did you mean '%s'?", quoted,
-			words->what, nearest->text);
-	return reader_error(
-		reader, node, "'%s' is not %s; expected one of %s", quoted, words->what, known);
-}
-
-int read_choice(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	uint64_t value;
-	int r = word_read(reader, node, field->more, &value);
-
-	if (r == 0)
-		number_store(object, field, value);
-	return r;
-}
-
-int read_set(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	char quoted[ERROR_QUOTE_MAX];
-	uint64_t set = 0, value;
-	int r = list_check(reader, node, field);
-
-	if (r < 0)
-		return r;
-	for (const struct node *item = node->first; item; item = item->next) {
-		r = word_read(reader, item, field->more, &value);
-		if (r < 0)
-			return r;
-		if (set & value)
-			return reader_error(reader, item, "'%s' a second time; expected each once",
-				error_quote(item->text, quoted));
-		set |= value;
-	}
-	number_store(object, field, set);
-	return 0;
-}
-
-static int text_store(const struct reader *reader, const struct node *node,
-	const struct field *field, void *object, const char *expected,
-	int (*check)(const char *, struct value_error *))
-{
-	struct value_error why;
-	const char *copy;
-	int r = scalar_check(reader, node, expected);
-
-	if (r < 0)
-		return r;
-	if (check(node->text, &why) < 0)
-		return reader_error(reader, node, "%s", why.text);
-	if (field->size == POLICY_NAME_MAX) {
-		memcpy(at_offset(object, field->offset), node->text, strlen(node->text) + 1);
-		return 0;
-	}
-	copy = arena_copy(reader->arena, node->text, strlen(node->text));
-	if (!copy)
-		return -ENOMEM;
-	memcpy(at_offset(object, field->offset), &copy, sizeof(copy));
-	return 0;
-}
-
-int read_name(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	return text_store(reader, node, field, object, "a name", value_name_check);
-}
-
-int read_owner(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	return text_store(reader, node, field, object, "a user or group", value_owner_check);
-}
-
-int read_path(const struct reader *reader, const struct node *node, const struct field *field,
-	void *object)
-{
-	return text_store(reader, node, field, object, "a path", value_path_check);
+	return r < 0 ? r : list_fill(reader, node, field, object, schema_at(object, field->offset));
 }
