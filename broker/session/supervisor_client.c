@@ -272,6 +272,8 @@ int supervisor_call(struct supervisor_client *client, union control_message *req
 		session_broken(client->session, "the supervisor answered type %u with type %u",
 			(unsigned int)type, received.header.type);
 	}
+	if (received.header.type == CONTROL_DENIED)
+		return -EAGAIN;
 	*answer = received;
 	return 0;
 }

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# The process side of a session: sandbox, loop, supervisor, backends.
+function(session_process_test subject)
+	cmake_parse_arguments(T "" "" "WRAP;LIBS" ${ARGN})
+	string(REPLACE "_" "-" name ${subject})
+	iommub_add_test(NAME unit-session-${name} TIER unit SOURCES test_${subject}.c LIBS iommub_session_core ${T_LIBS})
+	foreach(function ${T_WRAP})
+		target_link_options(unit-session-${name} PRIVATE -Wl,--wrap=${function})
+	endforeach()
+endfunction()
+
+session_process_test(sandbox LIBS iommub_filter)
+#session_process_test(supervisor_client)
+session_process_test(audit WRAP clock_gettime)
+#session_process_test(loop)
+#session_process_test(file_windows)
