@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A cgroup (v2) for each tenant, below a directory that is delegated to us: what all sessions of a tenant may use of
+ * memory and processes together, enforced by the kernel. Without such a directory there is none, which the log says
+ * once; the ledger and RLIMIT_MEMLOCK hold either way.
+ */
+#ifndef IOMMUB_SUPERVISOR_CGROUP_H
+#define IOMMUB_SUPERVISOR_CGROUP_H
+
+#include <stdint.h>
+
+/* Let children of `dir` have the memory and pids controllers. The directory's fd, or -errno; *ret_partial says whether a
+ * controller is not to be had. */
+int cgroup_open(const char *dir, int *ret_partial);
+
+/* Make the child `name` with its limits (UINT64_MAX: none). An fd to cgroup.procs: writing "0" there moves the writer.
+ * -errno if it cannot be made, or if a limit that the policy sets cannot be set. */
+int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, uint64_t pids_max);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sessions that run: one process each, known by a pidfd, with a control socket.
+ *
+ *      start   slot in the tenant's ledger -> fork -> SETUP is the first packet it finds
+ *      READY   in time, or it is killed
+ *      kill    SIGKILL by pidfd. Nothing is given back yet: a process that was killed is not yet gone
+ *      reap    the pidfd says that it has ended: devices, slot, share, fds, in this order, and one audit line
+ *
+ * The end of the control socket is that of a process that is ending; one that only closed it can no longer be told
+ * anything, and is killed after SESSION_CLOSED_MS.
+ */
+#ifndef IOMMUB_SUPERVISOR_SESSION_TABLE_H
+#define IOMMUB_SUPERVISOR_SESSION_TABLE_H
+
+#include <sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "broker/supervisor/audit.h"
+#include "broker/supervisor/peer.h"
+
+#define SESSION_READY_MS 10000
+#define SESSION_CLOSED_MS 1000
+
+struct device;
+struct event;
+struct policy_device;
+struct supervisor;
+struct tenant;
+
+struct session_proc {
+	LIST_ENTRY(session_proc) link;
+	struct supervisor *supervisor;
+	uint64_t id;
+	struct tenant *tenant;
+	unsigned int slot;
+	struct peer peer;
+	pid_t pid;
+	int pidfd;
+	int control_fd;
+	struct event *on_death, *on_control, *on_deadline;
+	bool ready, closed;
+	const char *killed; /* why we killed it; NULL: we did not */
+	unsigned int devices; /* lent to it now */
+	struct audit_bucket bucket;
+
+	/* An open that waits for a reset to end. */
+	TAILQ_ENTRY(session_proc) waiting_link;
+	struct device *waiting; /* NULL: none */
+	const struct policy_device *waiting_entry;
+	uint64_t waiting_serial;
+};
+
+struct session_table {
+	LIST_HEAD(, session_proc) all;
+	uint64_t count;
+	uint64_t last_id;
+};
+
+/* Start the session of a connection; client_fd is borrowed. 0, -EDQUOT at the tenant's limit, or -errno. */
+int session_start(struct supervisor *supervisor, struct tenant *tenant, const struct peer *peer,
+	int client_fd);
+
+/* Kill it; `why` is static text for the audit. Once is enough. */
+void session_kill(struct session_proc *session, const char *why);
+/* Its control socket has ended. */
+void session_closed(struct session_proc *session);
+void sessions_kill_all(struct supervisor *supervisor, const char *why);
+
+/* A record that begins with the event, the session, its tenant. */
+void session_audit_begin(
+	const struct session_proc *session, struct audit_record *record, const char *event);
+
+#endif

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+/* A helper that ends well and says nothing. */
+int main(void)
+{
+	return 0;
+}
