@@ -52,7 +52,7 @@ while read -r hit; do
 done < <(grep -nE "\\b($marks)\\b" "${files[@]}" 2>/dev/null || true)
 
 for document in README.md CONTRIBUTING.md; do
-	[ -f "$document" ] || continue
+	[ -f "$document" ] || { complain "no $document"; continue; }
 	while read -r command; do
 		[ -x "$command" ] || complain "$document names $command, which is not there"
 	done < <(grep -oE '(^|[ `(])\./[a-z][a-z./-]*\.sh\b|\btests/[a-z/-]+\.sh\b|\.ci/run\b' "$document" | tr -d ' `(' | sort -u)
@@ -61,5 +61,12 @@ for document in README.md CONTRIBUTING.md; do
 		[ -e "$path" ] || complain "$document links to $path, which is not there"
 	done < <(grep -oE '\]\([a-zA-Z0-9_./-]+\)' "$document" | tr -d '])(' | sort -u)
 done
+# What README shows is what is there: the first block of a language is a file from its first line of that pattern on.
+shows() { # LANGUAGE FILE PATTERN
+	diff <(awk -v fence='```'"$1" '$0 == fence && !done { on = 1; next } on && $0 == "```" { done = 1; on = 0 } on' \
+		README.md) <(sed -n "/$3/,\$p" "$2") >/dev/null || complain "README's $1 block is not $2"
+}
+shows yaml policy/examples/lab.yaml '^version:'
+shows c client/examples/borrow.c '^#include'
 [ $failed = 0 ] && echo "tree: ${#files[@]} files, all rules hold"
 exit $failed
