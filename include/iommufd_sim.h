@@ -60,7 +60,11 @@ struct iommufd_sim_faults {
 };
 int iommufd_sim_device_faults(struct iommufd_sim *sim, int device_fd, struct iommufd_sim_faults *ret);
 
-/* How many objects a context holds now, and how many bytes are pinned: for tests that assert that nothing leaked. */
+/* RLIMIT_MEMLOCK of the machine's one user: a MAP or ATTACH that would pin more in all contexts together is -ENOMEM.
+ * Whole pages; without this call there is no limit. What is pinned already stays. */
+void iommufd_sim_set_memlock(struct iommufd_sim *sim, uint64_t bytes);
+
+/* What a context holds now, by its fd or by that of a device bound to it: for tests that assert that nothing leaked. */
 struct iommufd_sim_usage {
 	uint64_t objects;
 	uint64_t mappings;
