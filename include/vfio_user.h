@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vfio-user protocol, as far as this project speaks it: VFIO's device ioctls as messages over a stream socket.
+ * The vfio-user protocol, as far as this project speaks it: VFIO's device ioctls as messages over a
+ * stream socket.
  *
- * Written from the public specification (docs/interop/vfio-user.rst of QEMU, before that docs/vfio-user.rst of
- * libvfio-user), version 0.1. Every size and offset is asserted below.
+ * Written from the public specification (docs/interop/vfio-user.rst of QEMU, before that
+ * docs/vfio-user.rst of libvfio-user), version 0.1. Every size and offset is asserted below.
  *
- * A message is a 16-byte header, then a body that the command fixes. Integers are in the host's byte order. A client
- * sends commands and the server answers each, in order, with a reply of the same id and command, unless the command said
- * NO_REPLY; a failed one is answered with the header alone, flag ERROR, and a positive errno. File descriptors travel as
- * SCM_RIGHTS with the bytes of their message.
+ * A message is a 16-byte header, then a body that the command fixes. Integers are in the host's
+ * byte order. A client sends commands and the server answers each, in order, with a reply of the
+ * same id and command, unless the command said NO_REPLY; a failed one is answered with the header
+ * alone, flag ERROR, and a positive errno. File descriptors travel as SCM_RIGHTS with the bytes of
+ * their message.
  *
  *   command                  body of the command                    body of the reply
  *   VERSION                  version, JSON text with its NUL        the same
@@ -22,13 +24,18 @@
  *   REGION_WRITE             region_access, data                    region_access
  *   DEVICE_RESET             none                                   none
  *
- * The flags in device_info, region_info, irq_info and irq_set, and the indexes, are those of <linux/vfio.h>.
+ * The flags in device_info, region_info, irq_info and irq_set, and the indexes, are those of
+ * <linux/vfio.h>.
  *
- * What must be understood of the JSON text, {"capabilities":{"max_msg_fds":8,"max_data_xfer_size":65504}}?
- *   The server: nothing. It sends no file descriptors, and no reply longer than what the command asked for, so no limit
- *   of the client can bind it. It checks that the text ends in a NUL and looks no further.
- *   The client: those two numbers of the server's. It looks for the quoted key, a colon and decimal digits within the bytes
- *   received, and takes the specification's default (one fd, 1 MiB) where it finds none.
+ * What must be understood of the JSON text,
+ * {"capabilities":{"max_msg_fds":8,"max_data_xfer_size":65504}}?
+ *   The server: nothing. It sends no file descriptors, and no reply longer than what the command
+ *   asked for, so no limit of the client can bind it. It checks that the text ends in a NUL and
+ *   looks no further.
+ *
+ *   The client: those two numbers of the server's. It looks for the quoted key, a colon and decimal
+ *   digits within the bytes received, and takes the specification's default (one fd, 1 MiB) where
+ *   it finds none.
  */
 #ifndef VFIO_USER_H
 #define VFIO_USER_H
@@ -71,7 +78,7 @@ struct vfio_user_header {
 	uint16_t command; /* enum vfio_user_command */
 	uint32_t bytes; /* of the whole message, this header included */
 	uint32_t flags;
-	uint32_t error; /* in a reply with FLAG_ERROR: a positive errno, or 0 if the server does not say */
+	uint32_t error; /* in a reply with FLAG_ERROR: a positive errno, or 0 for no word on it */
 };
 
 struct vfio_user_version {
@@ -81,7 +88,7 @@ struct vfio_user_version {
 };
 
 struct vfio_user_device_info {
-	uint32_t argsz; /* in a command: how much of a body the reply may have; in the reply: how much there is */
+	uint32_t argsz; /* in a command: room for the reply's body; in the reply: its size */
 	uint32_t flags; /* VFIO_DEVICE_FLAGS_* */
 	uint32_t num_regions;
 	uint32_t num_irqs;

@@ -2,9 +2,10 @@
 /*
  * The registers and the DMA engine of an edu. The model is in edu.h; here is what keeps it honest.
  *
- * No number from the state area or from a client is used to reach memory before it was compared with a constant. A
- * transfer goes through a copy on the stack, so that a fault half way leaves the device's buffer as it was, and so that
- * nobody who has the state area mapped changes bytes between a check and a use.
+ * No number from the state area or from a client is used to reach memory before it was compared
+ * with a constant. A transfer goes through a copy on the stack, so that a fault half way leaves the
+ * device's buffer as it was, and so that nobody who has the state area mapped changes bytes between
+ * a check and a use.
  */
 #include "broker/sim/edu_state.h"
 #include <endian.h>
@@ -30,7 +31,7 @@ bool edu_intx_level(const struct edu *edu)
 	const struct edu_state *state = edu->state;
 
 	return EDU_LOAD(state->irq_status) != 0 && !edu_config_msi_enabled(state) &&
-		!(edu_config_command(state) & EDU_COMMAND_INTX_DISABLE);
+	       !(edu_config_command(state) & EDU_COMMAND_INTX_DISABLE);
 }
 
 static void raise_irq(struct edu *edu, uint32_t bits)
@@ -87,8 +88,8 @@ static void run_dma(struct edu *edu, uint64_t command)
 		raise_irq(edu, EDU_IRQ_DMA);
 }
 
-/* The size rules of QEMU: registers below 0x80 are 32 bits wide, the DMA engine's 64, of which the lower half may be accessed
- * alone (a write of it clears the upper half). */
+/* The size rules of QEMU: registers below 0x80 are 32 bits wide, the DMA engine's 64, of which the
+ * lower half may be accessed alone (a write of it clears the upper half). */
 static bool size_valid(uint64_t offset, size_t bytes)
 {
 	return bytes == 4 || (bytes == 8 && offset >= EDU_REG_DMA_SOURCE);

@@ -4,9 +4,10 @@
  *
  *       word = fixed, except where `kept` has a bit: there it is what the state area says
  *
- * and a client's write reaches the bits of `writable`, which is within `kept`. So who writes garbage into the state area can
- * change what a client could have changed, and the MSI enable bit, never the device's identity. Sizing a BAR (write
- * ones, read back the mask) falls out of it: the low 20 bits of BAR0 are fixed.
+ * and a client's write reaches the bits of `writable`, which is within `kept`. So who writes
+ * garbage into the state area can change what a client could have changed, and the MSI enable bit,
+ * never the device's identity. Sizing a BAR (write ones, read back the mask) falls out of it: the
+ * low 20 bits of BAR0 are fixed.
  *
  * One capability, MSI with a 64-bit address and one vector, at 0x40, as QEMU gives it.
  */
@@ -61,7 +62,8 @@ void edu_config_init(struct edu_state *state)
 {
 	for (size_t i = 0; i < EDU_CONFIG_BYTES / 4; i++)
 		EDU_STORE(state->config[i], 0u);
-	/* vfio-pci enables memory decoding before it hands a device out, and turns bus mastering off. */
+	/* vfio-pci enables memory decoding before it hands a device out, and turns bus mastering
+	 * off. */
 	EDU_STORE(state->config[WORD_COMMAND], EDU_COMMAND_MEMORY);
 }
 
@@ -86,7 +88,7 @@ void edu_msi_enable(struct edu *edu, bool enable)
 static bool access_valid(uint64_t offset, size_t bytes)
 {
 	return (bytes == 1 || bytes == 2 || bytes == 4) && offset < EDU_CONFIG_BYTES &&
-		offset % bytes == 0;
+	       offset % bytes == 0;
 }
 
 int edu_config_read(struct edu *edu, uint64_t offset, void *buffer, size_t bytes)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the state area of an edu is laid out, and the only way to touch it: loads and stores of whole words, because the
- * area may be mapped by another process too. What a load gives is a hostile number: use that copy, do not load twice.
+ * How the state area of an edu is laid out, and the only way to touch it: loads and stores of whole
+ * words, because the area may be mapped by another process too. What a load gives is a hostile
+ * number: use that copy, do not load twice.
  */
 #ifndef IOMMUB_SIM_EDU_STATE_H
 #define IOMMUB_SIM_EDU_STATE_H

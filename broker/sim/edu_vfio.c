@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An edu as vfio-pci would show it: nine regions of which BAR0 and the configuration space exist, five interrupt indexes of
- * which INTx and MSI exist.
+ * An edu as vfio-pci would show it: nine regions of which BAR0 and the configuration space exist,
+ * five interrupt indexes of which INTx and MSI exist.
  *
- * Interrupts as in vfio-pci. One index is active at a time: the first eventfd given to it makes it so (for MSI the device's
- * MSI enable bit goes up), disabling it makes it not so; the other one answers EINVAL meanwhile. INTx is a level: it signals
- * once, masks itself, and signals again at unmask if the line is still up. MSI is an edge and cannot be masked (ENOTTY).
+ * Interrupts as in vfio-pci. One index is active at a time: the first eventfd given to it makes it
+ * so (for MSI the device's MSI enable bit goes up), disabling it makes it not so; the other one
+ * answers EINVAL meanwhile. INTx is a level: it signals once, masks itself, and signals again at
+ * unmask if the line is still up. MSI is an edge and cannot be masked (ENOTTY).
  *
- * An eventfd is its client's: filled up, a blocking write to it would wait for the client to read. So the server asks whether it can
- * be written, and a signal that finds it full is lost: it could not have been counted either. A client that fills it between the
- * two calls stops its own session, which is killed like any other.
+ * An eventfd is its client's: filled up, a blocking write to it would wait for the client to read.
+ * So the server asks whether it can be written, and a signal that finds it full is lost: it could
+ * not have been counted either. A client that fills it between the two calls stops its own session,
+ * which is killed like any other.
  */
 #include "broker/sim/edu.h"
 #include "broker/sim/vfio_user_server.h"
@@ -75,7 +77,8 @@ static int region_info(void *arg, uint32_t index, struct vfio_user_region *ret)
 	return 0;
 }
 
-/* The largest aligned access that is left at `offset`: how vfio-pci cuts a transfer into register accesses. */
+/* The largest aligned access that is left at `offset`: how vfio-pci cuts a transfer into register
+ * accesses. */
 static uint32_t access_bytes(uint64_t offset, uint32_t left, uint32_t max)
 {
 	uint32_t bytes = max;
@@ -95,7 +98,8 @@ static int region_read(void *arg, uint32_t index, uint64_t offset, void *buffer,
 	while (bytes > 0 && r == 0) {
 		uint32_t n = access_bytes(offset, bytes, bar0 ? 8 : 4);
 
-		r = bar0 ? edu_bar0_read(device->edu, offset, to, n) : edu_config_read(device->edu, offset, to, n);
+		r = bar0 ? edu_bar0_read(device->edu, offset, to, n)
+			 : edu_config_read(device->edu, offset, to, n);
 		offset += n;
 		to += n;
 		bytes -= n;
@@ -103,7 +107,8 @@ static int region_read(void *arg, uint32_t index, uint64_t offset, void *buffer,
 	return r;
 }
 
-static int region_write(void *arg, uint32_t index, uint64_t offset, const void *buffer, uint32_t bytes)
+static int region_write(
+	void *arg, uint32_t index, uint64_t offset, const void *buffer, uint32_t bytes)
 {
 	struct edu_vfio *device = arg;
 	const bool bar0 = index == VFIO_PCI_BAR0_REGION_INDEX;
@@ -113,8 +118,8 @@ static int region_write(void *arg, uint32_t index, uint64_t offset, const void *
 	while (bytes > 0 && r == 0) {
 		uint32_t n = access_bytes(offset, bytes, bar0 ? 8 : 4);
 
-		r = bar0 ? edu_bar0_write(device->edu, offset, from, n) :
-			   edu_config_write(device->edu, offset, from, n);
+		r = bar0 ? edu_bar0_write(device->edu, offset, from, n)
+			 : edu_config_write(device->edu, offset, from, n);
 		offset += n;
 		from += n;
 		bytes -= n;
@@ -128,7 +133,8 @@ static int irq_info(void *arg, uint32_t index, struct vfio_user_irq *ret)
 	*ret = (struct vfio_user_irq){0};
 	if (index == VFIO_PCI_INTX_IRQ_INDEX) {
 		ret->count = 1;
-		ret->flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
+		ret->flags =
+			VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
 	} else if (index == VFIO_PCI_MSI_IRQ_INDEX) {
 		ret->count = 1;
 		ret->flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
@@ -139,7 +145,8 @@ static int irq_info(void *arg, uint32_t index, struct vfio_user_irq *ret)
 /* INTx is signalled when the line is up and not masked. */
 static void intx_reconsider(struct edu_vfio *device)
 {
-	if (device->active == VFIO_PCI_INTX_IRQ_INDEX && !device->intx_masked && edu_intx_level(device->edu))
+	if (device->active == VFIO_PCI_INTX_IRQ_INDEX && !device->intx_masked &&
+		edu_intx_level(device->edu))
 		edu_vfio_interrupt(device);
 }
 

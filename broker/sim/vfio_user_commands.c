@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of vfio-user: a table of what each must look like, checked in one place before its handler runs. A handler
- * sees a body of the right size and no fds that it has no use for; indexes, ranges and flags are its own to check, in
- * VFIO's order and with VFIO's errno.
+ * The commands of vfio-user: a table of what each must look like, checked in one place before its
+ * handler runs. A handler sees a body of the right size and no fds that it has no use for; indexes,
+ * ranges and flags are its own to check, in VFIO's order and with VFIO's errno.
  */
 #include "broker/sim/vfio_user_internal.h"
 #include <errno.h>
@@ -27,7 +27,8 @@ static uint8_t *reply_of(struct vfio_user_server *server)
 	return server->out.bytes + sizeof(struct vfio_user_header);
 }
 
-/* May come again: who takes over the socket of a program that it replaced cannot know that there was one. */
+/* May come again: who takes over the socket of a program that it replaced cannot know that there
+ * was one. */
 static int run_version(struct vfio_user_server *server, size_t *ret_body_bytes)
 {
 	struct vfio_user_version version;
@@ -112,8 +113,8 @@ static int run_irq_info(struct vfio_user_server *server, size_t *ret_body_bytes)
 }
 
 /* The range of a REGION_READ or REGION_WRITE against the device's own word on the region. */
-static int access_check(struct vfio_user_server *server, const struct vfio_user_region_access *access,
-	uint32_t needed_flag)
+static int access_check(struct vfio_user_server *server,
+	const struct vfio_user_region_access *access, uint32_t needed_flag)
 {
 	struct vfio_user_region region = {0};
 	int r;
@@ -168,8 +169,9 @@ static int run_region_write(struct vfio_user_server *server, size_t *ret_body_by
 	return 0;
 }
 
-/* A trigger is an eventfd. Whether it is one cannot be asked, but an fd without a file type is of the kernel's own making
- * (eventfd, timerfd, epoll, …): no pipe, no socket, no file of a file system that its owner serves. */
+/* A trigger is an eventfd. Whether it is one cannot be asked, but an fd without a file type is of
+ * the kernel's own making (eventfd, timerfd, epoll, …): no pipe, no socket, no file of a file
+ * system that its owner serves. */
 static int trigger_check(int fd)
 {
 	struct stat status;
@@ -204,7 +206,8 @@ static int set_eventfds(struct vfio_user_server *server, const struct vfio_user_
 	return 0;
 }
 
-static int apply_action(struct vfio_user_server *server, const struct vfio_user_irq_set *set, uint32_t vector)
+static int apply_action(
+	struct vfio_user_server *server, const struct vfio_user_irq_set *set, uint32_t vector)
 {
 	switch (set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
 	case VFIO_IRQ_SET_ACTION_MASK:
@@ -238,7 +241,8 @@ static int irq_set_check(struct vfio_user_server *server, const struct vfio_user
 		return -EINVAL;
 	if (!one_bit(data) || !one_bit(set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return -EINVAL;
-	if (body_bytes_of(server) - sizeof(*set) != (data == VFIO_IRQ_SET_DATA_BOOL ? set->count : 0))
+	if (body_bytes_of(server) - sizeof(*set) !=
+		(data == VFIO_IRQ_SET_DATA_BOOL ? set->count : 0))
 		return -EINVAL;
 	if (server->n_fds != 0 && data != VFIO_IRQ_SET_DATA_EVENTFD)
 		return -EINVAL;
@@ -290,12 +294,17 @@ static const struct command {
 	int (*run)(struct vfio_user_server *server, size_t *ret_body_bytes);
 } commands[] = {
 	{VFIO_USER_VERSION, true, false, sizeof(struct vfio_user_version), run_version},
-	{VFIO_USER_DEVICE_GET_INFO, false, false, sizeof(struct vfio_user_device_info), run_device_info},
-	{VFIO_USER_DEVICE_GET_REGION_INFO, false, false, sizeof(struct vfio_user_region_info), run_region_info},
-	{VFIO_USER_DEVICE_GET_IRQ_INFO, false, false, sizeof(struct vfio_user_irq_info), run_irq_info},
+	{VFIO_USER_DEVICE_GET_INFO, false, false, sizeof(struct vfio_user_device_info),
+		run_device_info},
+	{VFIO_USER_DEVICE_GET_REGION_INFO, false, false, sizeof(struct vfio_user_region_info),
+		run_region_info},
+	{VFIO_USER_DEVICE_GET_IRQ_INFO, false, false, sizeof(struct vfio_user_irq_info),
+		run_irq_info},
 	{VFIO_USER_DEVICE_SET_IRQS, true, true, sizeof(struct vfio_user_irq_set), run_set_irqs},
-	{VFIO_USER_REGION_READ, false, false, sizeof(struct vfio_user_region_access), run_region_read},
-	{VFIO_USER_REGION_WRITE, true, false, sizeof(struct vfio_user_region_access), run_region_write},
+	{VFIO_USER_REGION_READ, false, false, sizeof(struct vfio_user_region_access),
+		run_region_read},
+	{VFIO_USER_REGION_WRITE, true, false, sizeof(struct vfio_user_region_access),
+		run_region_write},
 	{VFIO_USER_DEVICE_RESET, false, false, 0, run_reset},
 };
 

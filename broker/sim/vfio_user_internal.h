@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One vfio-user connection, as its framing (vfio_user_server.c) and its commands (vfio_user_commands.c) share it. */
+/* One vfio-user connection, as its framing (vfio_user_server.c) and its commands
+ * (vfio_user_commands.c) share it. */
 #ifndef IOMMUB_SIM_VFIO_USER_INTERNAL_H
 #define IOMMUB_SIM_VFIO_USER_INTERNAL_H
 
@@ -29,8 +30,8 @@ struct vfio_user_server {
 };
 
 /*
- * Run the message in server->in. 0 with the reply's body behind server->out.header and its length in *ret_body_bytes, or
- * -errno. A command that takes an fd sets its place to -1.
+ * Run the message in server->in. 0 with the reply's body behind server->out.header and its length
+ * in *ret_body_bytes, or -errno. A command that takes an fd sets its place to -1.
  */
 int vfio_user_command_run(struct vfio_user_server *server, size_t *ret_body_bytes);
 

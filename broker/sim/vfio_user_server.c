@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Framing: bytes in, bytes out, and what happens to file descriptors between. What the commands mean is in
- * vfio_user_commands.c.
+ * Framing: bytes in, bytes out, and what happens to file descriptors between. What the commands
+ * mean is in vfio_user_commands.c.
  *
- *      ┌─> header: exactly 16 bytes ──check──> body: exactly header.bytes - 16 ──> run the command ──> reply ─┐
- *      └──────────────────────────── only when the reply is out ─────────────────────────────────────────────┘
+ *      ┌─> header: 16 bytes ──check──> body: header.bytes - 16 ──> run the command ──> reply ─┐
+ *      └──────────────────────── only when the reply is out ─────────────────────────────────┘
  *
- * The server never asks the socket for a byte beyond the message at hand, so file descriptors that come along belong to that
- * message; whatever the command does not take is closed when it is done. One message is in memory, one reply: the buffers
- * are part of the connection, nothing is allocated later.
+ * The server never asks the socket for a byte beyond the message at hand, so file descriptors that
+ * come along belong to that message; whatever the command does not take is closed when it is done.
+ * One message is in memory, one reply: the buffers are part of the connection, nothing is allocated
+ * later.
  *
- * What cannot be answered ends the connection, because where the next message begins is then unknown or the peer is no
- * client: a size out of bounds, a reply, more than VFIO_USER_FDS_MAX fds, control data that did not fit (which a client or
- * an LSM can cause: it says nothing about us), a command before VERSION. What can be answered is answered with an errno.
+ * What cannot be answered ends the connection, because where the next message begins is then
+ * unknown or the peer is no client: a size out of bounds, a reply, more than VFIO_USER_FDS_MAX fds,
+ * control data that did not fit (which a client or an LSM can cause: it says nothing about us), a
+ * command before VERSION. What can be answered is answered with an errno.
  */
 #include "broker/sim/vfio_user_internal.h"
 #include <errno.h>
@@ -95,7 +97,8 @@ static int take_fds(struct vfio_user_server *server, struct msghdr *message)
 	return r;
 }
 
-/* Read until `until` bytes of the message are here. 1: they are; 0: not yet; -errno: the connection is over. */
+/* Read until `until` bytes of the message are here. 1: they are; 0: not yet; -errno: the connection
+ * is over. */
 static int fill(struct vfio_user_server *server, size_t until)
 {
 	while (server->in_bytes < until) {
@@ -147,7 +150,8 @@ static int header_check(const struct vfio_user_server *server)
 static int flush(struct vfio_user_server *server)
 {
 	while (server->out_sent < server->out_bytes) {
-		struct iovec iov = {server->out.bytes + server->out_sent, server->out_bytes - server->out_sent};
+		struct iovec iov = {
+			server->out.bytes + server->out_sent, server->out_bytes - server->out_sent};
 		struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 		ssize_t n = sendmsg(server->socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -203,7 +207,8 @@ int vfio_user_server_run(struct vfio_user_server *server)
 			return r;
 		answer(server);
 	}
-	/* The last reply too, if it fits: so that who waits for it need not wait for another turn. */
+	/* The last reply too, if it fits: so that who waits for it need not wait for another turn.
+	 * */
 	int r = flush(server);
 
 	return r < 0 ? r : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device handle: a duplicate of the device's fd, the transport that the fd's kind calls for, and the regions seen so far.
- * What does not depend on the transport is checked here, so that a program meets the same errors on a VFIO fd and on a
- * socket.
+ * A device handle: a duplicate of the device's fd, the transport that the fd's kind calls for, and
+ * the regions seen so far. What does not depend on the transport is checked here, so that a program
+ * meets the same errors on a VFIO fd and on a socket.
  */
 #include "client/lib/device.h"
 #include <endian.h>
@@ -186,7 +186,8 @@ int iommub_device_mmap(struct iommub_device *device, uint32_t region, uint64_t o
 		return r;
 	if (!(found.flags & IOMMUB_REGION_FLAG_MMAP))
 		return -EOPNOTSUPP;
-	address = mmap(NULL, bytes, prot, MAP_SHARED, device->fd, (off_t)(found.file_offset + offset));
+	address = mmap(
+		NULL, bytes, prot, MAP_SHARED, device->fd, (off_t)(found.file_offset + offset));
 	if (address == MAP_FAILED)
 		return -errno;
 	*ret = address;
@@ -232,16 +233,19 @@ int iommub_device_set_bus_master(struct iommub_device *device, int on)
 		return r;
 	if (!(summary.flags & IOMMUB_DEVICE_FLAG_PCI))
 		return -EINVAL;
-	r = iommub_device_read(device, IOMMUB_REGION_CONFIG, PCI_COMMAND_OFFSET, &command, sizeof(command));
+	r = iommub_device_read(
+		device, IOMMUB_REGION_CONFIG, PCI_COMMAND_OFFSET, &command, sizeof(command));
 	if (r < 0)
 		return r;
 	command = le16toh(command);
 	wanted = (uint16_t)(on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER);
 	command = htole16(wanted);
-	r = iommub_device_write(device, IOMMUB_REGION_CONFIG, PCI_COMMAND_OFFSET, &command, sizeof(command));
+	r = iommub_device_write(
+		device, IOMMUB_REGION_CONFIG, PCI_COMMAND_OFFSET, &command, sizeof(command));
 	if (r < 0)
 		return r;
-	r = iommub_device_read(device, IOMMUB_REGION_CONFIG, PCI_COMMAND_OFFSET, &command, sizeof(command));
+	r = iommub_device_read(
+		device, IOMMUB_REGION_CONFIG, PCI_COMMAND_OFFSET, &command, sizeof(command));
 	if (r < 0)
 		return r;
 	return (le16toh(command) & PCI_COMMAND_MASTER) == (wanted & PCI_COMMAND_MASTER) ? 0 : -EIO;

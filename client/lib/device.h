@@ -5,7 +5,8 @@
  *   device.c             the calls: checks that are the same for both, then the transport
  *   device_vfio.c        transport: ioctls on a VFIO fd
  *   device_vfio_user.c   transport: what the vfio-user messages say
- *   device_wire.c        … and how one of them and its reply get over the socket before the deadline
+ *   device_wire.c        … and how one of them and its reply get over the socket before the
+ *   deadline
  */
 #ifndef IOMMUB_CLIENT_LIB_DEVICE_H
 #define IOMMUB_CLIENT_LIB_DEVICE_H
@@ -37,16 +38,18 @@ struct device_irq_set {
 	const int *eventfds;
 };
 
-/* One of the two ways to reach a device. Ranges, directions and counts were checked. All return 0 or -errno. */
+/* One of the two ways to reach a device. Ranges, directions and counts were checked. All return 0
+ * or -errno. */
 struct device_transport {
 	int (*open)(struct iommub_device *device);
 	int (*summary)(struct iommub_device *device, struct iommub_device_summary *ret);
 	int (*region)(struct iommub_device *device, uint32_t index, struct device_region *ret);
 	int (*irq)(struct iommub_device *device, uint32_t index, struct iommub_irq *ret);
-	int (*read)(struct iommub_device *device, uint32_t index, const struct device_region *region,
-		uint64_t offset, void *buffer, size_t bytes);
-	int (*write)(struct iommub_device *device, uint32_t index, const struct device_region *region,
-		uint64_t offset, const void *buffer, size_t bytes);
+	int (*read)(struct iommub_device *device, uint32_t index,
+		const struct device_region *region, uint64_t offset, void *buffer, size_t bytes);
+	int (*write)(struct iommub_device *device, uint32_t index,
+		const struct device_region *region, uint64_t offset, const void *buffer,
+		size_t bytes);
 	int (*irq_set)(struct iommub_device *device, const struct device_irq_set *set);
 	int (*reset)(struct iommub_device *device);
 };
@@ -79,7 +82,8 @@ struct wire_call {
 	size_t *ret_data_bytes; /* … and how long it was; NULL: exactly that */
 };
 
-/* 0; a negative errno that the server answered; or one that says what became of the connection (device.h lists them). */
+/* 0; a negative errno that the server answered; or one that says what became of the connection
+ * (device.h lists them). */
 int device_wire_call(struct iommub_device *device, const struct wire_call *call);
 
 #endif

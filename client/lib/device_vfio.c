@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device behind a VFIO fd: each call is the ioctl of its name; regions lie in the fd, each at an offset that the kernel
- * tells.
+ * A device behind a VFIO fd: each call is the ioctl of its name; regions lie in the fd, each at an
+ * offset that the kernel tells.
  */
 #include "client/lib/device.h"
 #include <errno.h>
@@ -52,8 +52,8 @@ static int vfio_irq(struct iommub_device *device, uint32_t index, struct iommub_
 	return 0;
 }
 
-static int vfio_read(struct iommub_device *device, uint32_t index, const struct device_region *region,
-	uint64_t offset, void *buffer, size_t bytes)
+static int vfio_read(struct iommub_device *device, uint32_t index,
+	const struct device_region *region, uint64_t offset, void *buffer, size_t bytes)
 {
 	char *to = buffer;
 
@@ -72,8 +72,8 @@ static int vfio_read(struct iommub_device *device, uint32_t index, const struct 
 	return 0;
 }
 
-static int vfio_write(struct iommub_device *device, uint32_t index, const struct device_region *region,
-	uint64_t offset, const void *buffer, size_t bytes)
+static int vfio_write(struct iommub_device *device, uint32_t index,
+	const struct device_region *region, uint64_t offset, const void *buffer, size_t bytes)
 {
 	const char *from = buffer;
 

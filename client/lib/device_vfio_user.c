@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device behind a vfio-user server: each call is a message, or a few where one may not be long enough.
+ * A device behind a vfio-user server: each call is a message, or a few where one may not be long
+ * enough.
  *
- * What a server answers is checked against what was asked (the index, the offset, the count): a reply to something else is
- * -EPROTO. The server's own limits, two numbers in the JSON text of its VERSION, are looked for and no more: see
- * include/vfio_user.h.
+ * What a server answers is checked against what was asked (the index, the offset, the count): a
+ * reply to something else is
+ * -EPROTO. The server's own limits, two numbers in the JSON text of its VERSION, are looked for and
+ * no more: see include/vfio_user.h.
  */
 #include "client/lib/device.h"
 #include <errno.h>
@@ -16,7 +18,8 @@
 _Static_assert(VFIO_USER_DATA_MAX == 65504, "say so in CAPABILITIES");
 #define VERSION_TEXT_MAX 4096u
 
-/* The number that follows "key": in a text of `bytes` bytes, at most `max`; or `otherwise` if there is none. */
+/* The number that follows "key": in a text of `bytes` bytes, at most `max`; or `otherwise` if there
+ * is none. */
 static uint32_t number_after(
 	const char *text, size_t bytes, const char *key, uint32_t otherwise, uint32_t max)
 {
@@ -58,7 +61,8 @@ static int vfio_user_open(struct iommub_device *device)
 	size_t text_bytes = 0;
 	struct wire_call call = {
 		.command = VFIO_USER_VERSION,
-		.body = {{(void *)&ours, sizeof(ours)}, {(void *)CAPABILITIES, sizeof(CAPABILITIES)}},
+		.body = {{(void *)&ours, sizeof(ours)},
+			{(void *)CAPABILITIES, sizeof(CAPABILITIES)}},
 		.reply = {&theirs, sizeof(theirs)},
 		.data = {text, sizeof(text)},
 		.ret_data_bytes = &text_bytes,
@@ -223,8 +227,8 @@ static int irq_message(struct iommub_device *device, uint32_t flags, uint32_t in
 	return device_wire_call(device, &call);
 }
 
-/* VFIO takes an array in which -1 means none; vfio-user takes as many fds as vectors, or none for none. So an array is cut into
- * runs of the one and the other. */
+/* VFIO takes an array in which -1 means none; vfio-user takes as many fds as vectors, or none for
+ * none. So an array is cut into runs of the one and the other. */
 static int set_eventfds(struct iommub_device *device, const struct device_irq_set *set)
 {
 	const uint32_t flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
@@ -240,8 +244,8 @@ static int set_eventfds(struct iommub_device *device, const struct device_irq_se
 			return -EOPNOTSUPP; /* the server says that it takes no fds */
 		while (count < most && done + count < set->n && (fds[count] < 0) == none)
 			count++;
-		r = irq_message(device, flags, set->index, set->start + done, count, none ? NULL : fds,
-			none ? 0 : count);
+		r = irq_message(device, flags, set->index, set->start + done, count,
+			none ? NULL : fds, none ? 0 : count);
 		if (r < 0)
 			return r;
 		done += count;
@@ -259,7 +263,8 @@ static int vfio_user_irq_set(struct iommub_device *device, const struct device_i
 		action = VFIO_IRQ_SET_ACTION_MASK;
 	else if (set->action == IOMMUB_IRQ_UNMASK)
 		action = VFIO_IRQ_SET_ACTION_UNMASK;
-	return irq_message(device, VFIO_IRQ_SET_DATA_NONE | action, set->index, set->start, set->n, NULL, 0);
+	return irq_message(
+		device, VFIO_IRQ_SET_DATA_NONE | action, set->index, set->start, set->n, NULL, 0);
 }
 
 static int vfio_user_reset(struct iommub_device *device)

@@ -2,12 +2,13 @@
 /*
  * One vfio-user message out, one reply in, before a deadline.
  *
- * The socket may be blocking or not, and is shared with nobody: every read and write is MSG_DONTWAIT, and poll(2) waits for
- * what is left of the time. A failure in between leaves the stream at an unknown place, so it ends the connection: the handle is
- * `broken` from there on. An error that the server answered does not, nor does a message of which nothing was sent.
+ * The socket may be blocking or not, and is shared with nobody: every read and write is
+ * MSG_DONTWAIT, and poll(2) waits for what is left of the time. A failure in between leaves the
+ * stream at an unknown place, so it ends the connection: the handle is `broken` from there on. An
+ * error that the server answered does not, nor does a message of which nothing was sent.
  *
- * The other end is not trusted with more than its answer: sizes are compared with what the caller has room for, and file
- * descriptors, for which there is no use here, are closed.
+ * The other end is not trusted with more than its answer: sizes are compared with what the caller
+ * has room for, and file descriptors, for which there is no use here, are closed.
  */
 #include "client/lib/device.h"
 #include <errno.h>
@@ -131,7 +132,8 @@ static void close_received(struct msghdr *message)
 }
 
 /* Fill all the buffers. Every failure ends the connection. */
-static int receive_all(struct iommub_device *device, struct iovec *iov, size_t n_iov, int64_t deadline_ms)
+static int receive_all(
+	struct iommub_device *device, struct iovec *iov, size_t n_iov, int64_t deadline_ms)
 {
 	while (total(iov, n_iov) > 0) {
 		union {
@@ -168,7 +170,8 @@ static int receive_all(struct iommub_device *device, struct iovec *iov, size_t n
 	return 0;
 }
 
-/* Is this the reply, and is it as long as it may be? 0 with the length of what follows the fixed part; a server's error; or
+/* Is this the reply, and is it as long as it may be? 0 with the length of what follows the fixed
+ * part; a server's error; or
  * -EPROTO, which ends the connection. */
 static int reply_check(struct iommub_device *device, const struct vfio_user_header *reply,
 	const struct vfio_user_header *sent, const struct wire_call *call, size_t *ret_data_bytes)

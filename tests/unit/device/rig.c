@@ -73,7 +73,8 @@ struct rig *rig_new(void)
 	edu_state_init(rig->edu.state);
 	edu_vfio_init(&rig->device, &rig->edu);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	assert_int_equal(vfio_user_server_new(ends[0], &edu_vfio_ops, &rig->device, &rig->server), 0);
+	assert_int_equal(
+		vfio_user_server_new(ends[0], &edu_vfio_ops, &rig->device, &rig->server), 0);
 	assert_int_equal(vfio_user_server_fd(rig->server), ends[0]);
 	rig->client = ends[1];
 	return rig;

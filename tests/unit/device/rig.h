@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of this folder share: an edu on a flat bus, behind a vfio-user server, with the client's end of the socket
- * in the test's hands. The server runs when the test says so, or in a thread of its own.
+ * What the tests of this folder share: an edu on a flat bus, behind a vfio-user server, with the
+ * client's end of the socket in the test's hands. The server runs when the test says so, or in a
+ * thread of its own.
  */
 #ifndef TESTS_UNIT_DEVICE_RIG_H
 #define TESTS_UNIT_DEVICE_RIG_H
@@ -36,7 +37,8 @@ struct rig *rig_new(void);
 /* Ends everything and asserts that no file descriptor is left over. */
 void rig_free(struct rig *rig);
 
-/* Serve in a thread until the client's end is closed; rig_join() gives what the server ended with. */
+/* Serve in a thread until the client's end is closed; rig_join() gives what the server ended with.
+ * */
 void rig_serve(struct rig *rig);
 int rig_join(struct rig *rig);
 

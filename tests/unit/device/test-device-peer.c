@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's device helpers against a peer that is silent, slow, gone, or lies. The peer's answers are in the socket before
- * the call is made, so nothing here depends on time: a test that waits, waits for a deadline of 1 ms.
+ * The client's device helpers against a peer that is silent, slow, gone, or lies. The peer's
+ * answers are in the socket before the call is made, so nothing here depends on time: a test that
+ * waits, waits for a deadline of 1 ms.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -38,10 +39,11 @@ static void put(struct peer *peer, const void *bytes, size_t n)
 	assert_int_equal(send(peer->ends[1], bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)n);
 }
 
-static void put_version(struct peer *peer, uint16_t major, uint16_t minor, const char *text, size_t text_bytes)
+static void put_version(
+	struct peer *peer, uint16_t major, uint16_t minor, const char *text, size_t text_bytes)
 {
-	struct vfio_user_header header =
-		reply_header(peer, VFIO_USER_VERSION, sizeof(struct vfio_user_version) + text_bytes);
+	struct vfio_user_header header = reply_header(
+		peer, VFIO_USER_VERSION, sizeof(struct vfio_user_version) + text_bytes);
 	struct vfio_user_version version = {major, minor};
 
 	put(peer, &header, sizeof(header));
@@ -95,7 +97,8 @@ static struct vfio_user_header sent(struct peer *peer, void *body, size_t room)
 {
 	struct vfio_user_header header;
 
-	assert_int_equal(recv(peer->ends[1], &header, sizeof(header), MSG_DONTWAIT), sizeof(header));
+	assert_int_equal(
+		recv(peer->ends[1], &header, sizeof(header), MSG_DONTWAIT), sizeof(header));
 	assert_true(header.bytes - sizeof(header) <= room);
 	assert_int_equal(recv(peer->ends[1], body, header.bytes - sizeof(header), MSG_DONTWAIT),
 		header.bytes - sizeof(header));
@@ -107,7 +110,8 @@ static void assert_over(struct peer *peer)
 	assert_int_equal(iommub_device_reset(peer->device), -ENOTCONN);
 }
 
-/* ---- silence ------------------------------------------------------------------------------------ */
+/* ---- silence ------------------------------------------------------------------------------------
+ * */
 
 static void test_silent_at_version(void **state)
 {
@@ -145,7 +149,8 @@ static void test_silent_in_mid_body(void **state)
 	struct vfio_user_header header;
 
 	open_with(peer, NULL);
-	header = reply_header(peer, VFIO_USER_DEVICE_GET_INFO, sizeof(struct vfio_user_device_info));
+	header =
+		reply_header(peer, VFIO_USER_DEVICE_GET_INFO, sizeof(struct vfio_user_device_info));
 	put(peer, &header, sizeof(header));
 	put(peer, "1234", 4);
 	assert_int_equal(iommub_device_get_summary(peer->device, &summary), -ETIMEDOUT);
@@ -160,7 +165,8 @@ static void test_peer_that_never_reads(void **state)
 	char junk[4096] = {0};
 
 	open_with(peer, NULL);
-	assert_int_equal(setsockopt(peer->ends[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)), 0);
+	assert_int_equal(
+		setsockopt(peer->ends[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)), 0);
 	while (send(peer->ends[0], junk, sizeof(junk), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 		;
 	assert_int_equal(iommub_device_reset(peer->device), -ETIMEDOUT);
@@ -191,7 +197,8 @@ static void test_peer_gone_after_half_an_answer(void **state)
 	assert_over(peer);
 }
 
-/* ---- lies --------------------------------------------------------------------------------------- */
+/* ---- lies ---------------------------------------------------------------------------------------
+ * */
 
 static void assert_protocol_error(struct peer *peer, struct vfio_user_header header)
 {
@@ -277,7 +284,8 @@ static void test_errors_are_answers(void **state)
 	const struct {
 		uint32_t error;
 		int expected;
-	} rows[] = {{EBUSY, -EBUSY}, {1, -EPERM}, {0, -EIO}, {4095, -4095}, {4096, -EIO}, {UINT32_MAX, -EIO}};
+	} rows[] = {{EBUSY, -EBUSY}, {1, -EPERM}, {0, -EIO}, {4095, -4095}, {4096, -EIO},
+		{UINT32_MAX, -EIO}};
 
 	open_with(peer, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -325,7 +333,8 @@ static void test_answer_with_fds(void **state)
 	close(fd);
 }
 
-/* ---- VERSION ------------------------------------------------------------------------------------ */
+/* ---- VERSION ------------------------------------------------------------------------------------
+ * */
 
 static void test_other_major(void **state)
 {
@@ -378,7 +387,8 @@ static uint32_t first_piece(struct peer *peer, const char *text)
 	answer.header = reply_header(peer, VFIO_USER_DEVICE_GET_REGION_INFO, sizeof(answer.info));
 	answer.info = (struct vfio_user_region_info){.argsz = 32, .flags = 3, .size = 4096};
 	put(peer, &answer, sizeof(answer));
-	assert_int_equal(iommub_device_read(peer->device, 0, 0, buffer, sizeof(buffer)), -ETIMEDOUT);
+	assert_int_equal(
+		iommub_device_read(peer->device, 0, 0, buffer, sizeof(buffer)), -ETIMEDOUT);
 	(void)sent(peer, &ask, sizeof(ask));
 	(void)sent(peer, &access, sizeof(access));
 	return access.count;
@@ -386,7 +396,8 @@ static uint32_t first_piece(struct peer *peer, const char *text)
 
 static void test_limit_of_the_server(void **state)
 {
-	assert_int_equal(first_piece(*state, "{\"capabilities\": {\"max_data_xfer_size\" : 16}}"), 16);
+	assert_int_equal(
+		first_piece(*state, "{\"capabilities\": {\"max_data_xfer_size\" : 16}}"), 16);
 }
 
 static void test_limit_in_whole_registers(void **state)
@@ -396,8 +407,9 @@ static void test_limit_in_whole_registers(void **state)
 
 static void test_limit_absurdly_large(void **state)
 {
-	assert_int_equal(first_piece(*state,
-				 "{\"capabilities\":{\"max_data_xfer_size\":99999999999999999999999}}"),
+	assert_int_equal(
+		first_piece(*state,
+			"{\"capabilities\":{\"max_data_xfer_size\":99999999999999999999999}}"),
 		24);
 }
 
@@ -435,7 +447,8 @@ static void test_version_text_too_long(void **state)
 	free(text);
 }
 
-/* Eventfds go in as many messages as the server's limit asks for, and -1 in messages without fds. */
+/* Eventfds go in as many messages as the server's limit asks for, and -1 in messages without fds.
+ * */
 static void test_eventfds_in_runs(void **state)
 {
 	struct peer *peer = *state;
@@ -452,12 +465,14 @@ static void test_eventfds_in_runs(void **state)
 		put(peer, &header, sizeof(header));
 	}
 	assert_int_equal(
-		iommub_device_irq_set(peer->device, IOMMUB_IRQ_MSIX, 4, fds, 6, IOMMUB_IRQ_EVENTFD), 0);
+		iommub_device_irq_set(peer->device, IOMMUB_IRQ_MSIX, 4, fds, 6, IOMMUB_IRQ_EVENTFD),
+		0);
 	for (int i = 0; i < 4; i++) {
 		struct vfio_user_irq_set set;
 
 		assert_int_equal(sent(peer, &set, sizeof(set)).command, VFIO_USER_DEVICE_SET_IRQS);
-		assert_int_equal(set.flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
+		assert_int_equal(
+			set.flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
 		assert_int_equal(set.start, expected[i].start);
 		assert_int_equal(set.count, expected[i].count);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's device helpers on a VFIO fd, as far as that can be told without a kernel that has one: a memfd stands for the device,
- * so that reads, writes and mappings are real, and ioctl() is ours (the linker's --wrap) and checks what it is given.
+ * The client's device helpers on a VFIO fd, as far as that can be told without a kernel that has
+ * one: a memfd stands for the device, so that reads, writes and mappings are real, and ioctl() is
+ * ours (the linker's --wrap) and checks what it is given.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -182,7 +183,8 @@ static void test_mmap(void **state)
 	assert_int_equal(munmap(address, 4096), 0);
 	assert_int_equal(iommub_device_mmap(f->device, 0, 0, 4097, PROT_READ, &address), -EINVAL);
 	assert_int_equal(iommub_device_mmap(f->device, 0, 1, 16, PROT_READ, &address), -EINVAL);
-	assert_int_equal(iommub_device_mmap(f->device, 7, 0, 256, PROT_READ, &address), -EOPNOTSUPP);
+	assert_int_equal(
+		iommub_device_mmap(f->device, 7, 0, 256, PROT_READ, &address), -EOPNOTSUPP);
 }
 
 static void test_irqs(void **state)
@@ -193,7 +195,8 @@ static void test_irqs(void **state)
 
 	assert_int_equal(iommub_device_irq_set(f->device, 2, 5, fds, 3, IOMMUB_IRQ_EVENTFD), 0);
 	assert_int_equal(kernel.irq.set.argsz, sizeof(struct vfio_irq_set) + 12);
-	assert_int_equal(kernel.irq.set.flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
+	assert_int_equal(
+		kernel.irq.set.flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
 	assert_int_equal(kernel.irq.set.index, 2);
 	assert_int_equal(kernel.irq.set.start, 5);
 	assert_int_equal(kernel.irq.set.count, 3);
@@ -201,7 +204,8 @@ static void test_irqs(void **state)
 	assert_memory_equal(given, fds, sizeof(given));
 
 	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, NULL, 0, IOMMUB_IRQ_EVENTFD), 0);
-	assert_int_equal(kernel.irq.set.flags, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
+	assert_int_equal(
+		kernel.irq.set.flags, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
 	assert_int_equal(kernel.irq.set.count, 0);
 	assert_int_equal(kernel.irq.set.argsz, sizeof(struct vfio_irq_set));
 	assert_int_equal(iommub_device_irq_set(f->device, 0, 0, NULL, 1, IOMMUB_IRQ_UNMASK), 0);

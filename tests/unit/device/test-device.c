@@ -101,7 +101,8 @@ static void test_registers(void **state)
 	assert_int_equal(iommub_device_read(f->device, 0, EDU_BAR0_BYTES + 1, NULL, 0), -EINVAL);
 }
 
-/* Longer than one message may be: cut into pieces, the second of which begins at the right place. */
+/* Longer than one message may be: cut into pieces, the second of which begins at the right place.
+ * */
 static void test_long_access(void **state)
 {
 	struct fixture *f = *state;
@@ -123,11 +124,13 @@ static void test_mmap_is_not_to_be_had(void **state)
 	struct fixture *f = *state;
 	void *address = f;
 
-	assert_int_equal(iommub_device_mmap(f->device, 0, 0, 4096, PROT_READ, &address), -EOPNOTSUPP);
+	assert_int_equal(
+		iommub_device_mmap(f->device, 0, 0, 4096, PROT_READ, &address), -EOPNOTSUPP);
 	assert_int_equal(iommub_device_mmap(f->device, 0, 0, 0, PROT_READ, &address), -EINVAL);
 	assert_int_equal(iommub_device_mmap(f->device, 0, 0, 4096, PROT_EXEC, &address), -EINVAL);
 	assert_int_equal(
-		iommub_device_mmap(f->device, 0, EDU_BAR0_BYTES, 4096, PROT_READ, &address), -EINVAL);
+		iommub_device_mmap(f->device, 0, EDU_BAR0_BYTES, 4096, PROT_READ, &address),
+		-EINVAL);
 	assert_ptr_equal(address, f);
 }
 
@@ -141,13 +144,18 @@ static void test_dma_with_interrupt(void **state)
 	for (size_t i = 0; i < 2048; i++)
 		f->rig->memory[i] = (uint8_t)(i * 13 + 5);
 	assert_int_equal(iommub_device_set_bus_master(f->device, 1), 0);
-	assert_int_equal(iommub_device_irq_set(f->device, IOMMUB_IRQ_MSI, 0, &fd, 1, IOMMUB_IRQ_EVENTFD), 0);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, IOMMUB_IRQ_MSI, 0, &fd, 1, IOMMUB_IRQ_EVENTFD), 0);
 	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_SOURCE, RIG_IOVA), 0);
-	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_DESTINATION, EDU_BUFFER_ADDRESS), 0);
+	assert_int_equal(
+		iommub_device_write32(f->device, 0, EDU_REG_DMA_DESTINATION, EDU_BUFFER_ADDRESS),
+		0);
 	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_COUNT, 2048), 0);
 	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_COMMAND, EDU_DMA_RUN), 0);
-	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_SOURCE, EDU_BUFFER_ADDRESS), 0);
-	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_DESTINATION, RIG_IOVA + 8192), 0);
+	assert_int_equal(
+		iommub_device_write32(f->device, 0, EDU_REG_DMA_SOURCE, EDU_BUFFER_ADDRESS), 0);
+	assert_int_equal(
+		iommub_device_write32(f->device, 0, EDU_REG_DMA_DESTINATION, RIG_IOVA + 8192), 0);
 	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_DMA_COMMAND,
 				 EDU_DMA_RUN | EDU_DMA_TO_MEMORY | EDU_DMA_IRQ),
 		0);
@@ -162,7 +170,9 @@ static void test_dma_with_interrupt(void **state)
 	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(f->rig->faults, 1);
 	assert_int_equal(iommub_device_set_bus_master(f->device, 0), 0);
-	assert_int_equal(iommub_device_irq_set(f->device, IOMMUB_IRQ_MSI, 0, NULL, 0, IOMMUB_IRQ_EVENTFD), 0);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, IOMMUB_IRQ_MSI, 0, NULL, 0, IOMMUB_IRQ_EVENTFD),
+		0);
 	close(fd);
 }
 
@@ -172,15 +182,20 @@ static void test_intx(void **state)
 	int fd = eventfd(0, EFD_CLOEXEC);
 	uint64_t count = 0;
 
-	assert_int_equal(iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, &fd, 1, IOMMUB_IRQ_EVENTFD), 0);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, &fd, 1, IOMMUB_IRQ_EVENTFD),
+		0);
 	assert_int_equal(iommub_device_write32(f->device, 0, EDU_REG_IRQ_RAISE, 1), 0);
 	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(
-		iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, NULL, 1, IOMMUB_IRQ_UNMASK), 0);
+		iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, NULL, 1, IOMMUB_IRQ_UNMASK),
+		0);
 	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
-	assert_int_equal(iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, NULL, 1, IOMMUB_IRQ_MASK), 0);
 	assert_int_equal(
-		iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, NULL, 1, IOMMUB_IRQ_TRIGGER), 0);
+		iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, NULL, 1, IOMMUB_IRQ_MASK), 0);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, IOMMUB_IRQ_INTX, 0, NULL, 1, IOMMUB_IRQ_TRIGGER),
+		0);
 	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
 	close(fd);
 }
@@ -190,17 +205,26 @@ static void test_irq_refused(void **state)
 	struct fixture *f = *state;
 	int fd = eventfd(0, EFD_CLOEXEC), none = -1, bad = -2, closed = 1000000;
 
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &fd, 2049, IOMMUB_IRQ_EVENTFD), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, NULL, 1, IOMMUB_IRQ_EVENTFD), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &fd, 1, IOMMUB_IRQ_TRIGGER), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, NULL, 0, IOMMUB_IRQ_TRIGGER), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 1, NULL, 0, IOMMUB_IRQ_EVENTFD), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, &fd, 2049, IOMMUB_IRQ_EVENTFD), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, NULL, 1, IOMMUB_IRQ_EVENTFD), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, &fd, 1, IOMMUB_IRQ_TRIGGER), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, NULL, 0, IOMMUB_IRQ_TRIGGER), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 1, NULL, 0, IOMMUB_IRQ_EVENTFD), -EINVAL);
 	assert_int_equal(
 		iommub_device_irq_set(f->device, 1, 0, &fd, 1, (enum iommub_irq_action)4), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 1, &fd, 1, IOMMUB_IRQ_EVENTFD), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 9, 0, &fd, 1, IOMMUB_IRQ_EVENTFD), -EINVAL);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &bad, 1, IOMMUB_IRQ_EVENTFD), -EBADF);
-	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &closed, 1, IOMMUB_IRQ_EVENTFD), -EBADF);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 1, &fd, 1, IOMMUB_IRQ_EVENTFD), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 9, 0, &fd, 1, IOMMUB_IRQ_EVENTFD), -EINVAL);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, &bad, 1, IOMMUB_IRQ_EVENTFD), -EBADF);
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, &closed, 1, IOMMUB_IRQ_EVENTFD), -EBADF);
 	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, NULL, 1, IOMMUB_IRQ_MASK), -ENOTTY);
 	/* None of it ended the connection. */
 	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &none, 1, IOMMUB_IRQ_EVENTFD), 0);

@@ -125,7 +125,8 @@ static void master_on(struct bus *bus)
 	config_set(bus, COMMAND_OFFSET, 2, EDU_COMMAND_MEMORY | EDU_COMMAND_MASTER);
 }
 
-static void run(struct bus *bus, uint64_t source, uint64_t destination, uint64_t count, uint64_t command)
+static void run(
+	struct bus *bus, uint64_t source, uint64_t destination, uint64_t count, uint64_t command)
 {
 	set64(bus, EDU_REG_DMA_SOURCE, source);
 	set64(bus, EDU_REG_DMA_DESTINATION, destination);
@@ -196,7 +197,8 @@ static void test_raise_and_acknowledge(void **state)
 	assert_int_equal(bus->interrupts, 1);
 }
 
-/* MSI is a memory write: without bus mastering it gets nowhere. INTx needs no bus mastering, but can be disabled. */
+/* MSI is a memory write: without bus mastering it gets nowhere. INTx needs no bus mastering, but
+ * can be disabled. */
 static void test_interrupt_delivery(void **state)
 {
 	struct bus *bus = *state;
@@ -264,7 +266,8 @@ static void test_dma_both_ways(void **state)
 	assert_int_equal(bus->state->buffer[99], 0);
 	assert_int_equal(bus->state->buffer[100 + 2048], 0);
 	assert_int_equal(bus->interrupts, 0);
-	run(bus, EDU_BUFFER_ADDRESS + 100, 0x2000, 2048, EDU_DMA_RUN | EDU_DMA_TO_MEMORY | EDU_DMA_IRQ);
+	run(bus, EDU_BUFFER_ADDRESS + 100, 0x2000, 2048,
+		EDU_DMA_RUN | EDU_DMA_TO_MEMORY | EDU_DMA_IRQ);
 	assert_memory_equal(bus->memory + 0x1000, bus->memory, 2048);
 	assert_int_equal(get32(bus, 0x24), EDU_IRQ_DMA);
 	assert_int_equal(bus->interrupts, 1);
@@ -347,7 +350,8 @@ static void test_dma_stays_in_the_buffer(void **state)
 	assert_refused(bus, EDU_BUFFER_ADDRESS, 0);
 	set64(bus, EDU_REG_IRQ_ACK, 0);
 	run(bus, 0x1000, 0, 1, EDU_DMA_RUN | EDU_DMA_IRQ);
-	assert_int_equal(get32(bus, 0x24), EDU_IRQ_DMA); /* whoever waits for the interrupt is not left waiting */
+	assert_int_equal(get32(bus, 0x24),
+		EDU_IRQ_DMA); /* whoever waits for the interrupt is not left waiting */
 }
 
 static void test_dma_fault_moves_nothing(void **state)
@@ -424,7 +428,8 @@ static void test_config_access(void **state)
 	assert_int_equal(edu_config_read(&bus->edu, 0x00, &value, 3), -EINVAL);
 	assert_int_equal(edu_config_write(&bus->edu, 0x100, &value, 4), -EINVAL);
 	assert_int_equal(edu_config_write(&bus->edu, UINT64_MAX, &value, 1), -EINVAL);
-	config_set(bus, 0x05, 1, EDU_COMMAND_INTX_DISABLE >> 8); /* one byte of a word, the other kept */
+	config_set(bus, 0x05, 1,
+		EDU_COMMAND_INTX_DISABLE >> 8); /* one byte of a word, the other kept */
 	assert_int_equal(config_get(bus, 0x04, 2), EDU_COMMAND_INTX_DISABLE | EDU_COMMAND_MEMORY);
 }
 

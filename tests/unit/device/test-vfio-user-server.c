@@ -37,7 +37,8 @@ static struct vfio_user_header header_of(uint16_t command, uint32_t bytes)
 	return (struct vfio_user_header){.id = 0x1234, .command = command, .bytes = bytes};
 }
 
-/* ---- VERSION ---------------------------------------------------------------------------------- */
+/* ---- VERSION ----------------------------------------------------------------------------------
+ * */
 
 static void test_version(void **state)
 {
@@ -75,12 +76,15 @@ static void test_version_refused(void **state)
 	struct vfio_user_device_info info = {.argsz = sizeof(info)};
 
 	assert_int_equal(
-		rig_call(rig, VFIO_USER_VERSION, &major1, sizeof(major1), NULL, 0, NULL, 0), -EINVAL);
+		rig_call(rig, VFIO_USER_VERSION, &major1, sizeof(major1), NULL, 0, NULL, 0),
+		-EINVAL);
 	assert_int_equal(
-		rig_call(rig, VFIO_USER_VERSION, &no_nul, sizeof(no_nul), NULL, 0, NULL, 0), -EINVAL);
+		rig_call(rig, VFIO_USER_VERSION, &no_nul, sizeof(no_nul), NULL, 0, NULL, 0),
+		-EINVAL);
 	assert_int_equal(rig_call(rig, VFIO_USER_VERSION, &major1, 3, NULL, 0, NULL, 0), -EINVAL);
 	/* Refused is not negotiated. */
-	assert_int_equal(rig_command(rig, VFIO_USER_DEVICE_GET_INFO, 0, &info, sizeof(info), NULL, 0),
+	assert_int_equal(
+		rig_command(rig, VFIO_USER_DEVICE_GET_INFO, 0, &info, sizeof(info), NULL, 0),
 		-EPROTO);
 }
 
@@ -91,7 +95,8 @@ static void test_version_comes_first(void **state)
 	assert_int_equal(rig_command(rig, VFIO_USER_DEVICE_RESET, 0, NULL, 0, NULL, 0), -EPROTO);
 }
 
-/* ---- what a device says ------------------------------------------------------------------------- */
+/* ---- what a device says -------------------------------------------------------------------------
+ * */
 
 static void test_infos(void **state)
 {
@@ -100,8 +105,8 @@ static void test_infos(void **state)
 	struct vfio_user_region_info region = {.argsz = sizeof(region)};
 	struct vfio_user_irq_info irq = {.argsz = sizeof(irq)};
 
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, &info,
-				 sizeof(info)),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0,
+				 &info, sizeof(info)),
 		0);
 	assert_int_equal(info.argsz, sizeof(info));
 	assert_int_equal(info.flags, VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET);
@@ -121,8 +126,8 @@ static void test_infos(void **state)
 	}
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
 		irq = (struct vfio_user_irq_info){.argsz = sizeof(irq), .index = i};
-		assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &irq, sizeof(irq), NULL,
-					 0, &irq, sizeof(irq)),
+		assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &irq, sizeof(irq),
+					 NULL, 0, &irq, sizeof(irq)),
 			0);
 		assert_int_equal(irq.count, i <= VFIO_PCI_MSI_IRQ_INDEX ? 1 : 0);
 	}
@@ -132,28 +137,31 @@ static void test_infos_refused(void **state)
 {
 	struct rig *rig = *state;
 	struct vfio_user_device_info info = {.argsz = sizeof(info) - 1};
-	struct vfio_user_region_info region = {.argsz = sizeof(region), .index = VFIO_PCI_NUM_REGIONS};
+	struct vfio_user_region_info region = {
+		.argsz = sizeof(region), .index = VFIO_PCI_NUM_REGIONS};
 	struct vfio_user_irq_info irq = {.argsz = sizeof(irq), .index = VFIO_PCI_NUM_IRQS};
 
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL, 0),
+	assert_int_equal(
+		rig_call(rig, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL, 0),
 		-EINVAL);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL,
-				 0, NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region),
+				 NULL, 0, NULL, 0),
 		-EINVAL);
 	region.index = UINT32_MAX;
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL,
-				 0, NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region),
+				 NULL, 0, NULL, 0),
 		-EINVAL);
 	region.index = VFIO_PCI_VGA_REGION_INDEX;
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL,
-				 0, NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region),
+				 NULL, 0, NULL, 0),
 		-EINVAL);
 	assert_int_equal(
 		rig_call(rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0, NULL, 0),
 		-EINVAL);
 }
 
-/* ---- regions ------------------------------------------------------------------------------------ */
+/* ---- regions ------------------------------------------------------------------------------------
+ * */
 
 struct access_message {
 	struct vfio_user_region_access access;
@@ -174,14 +182,15 @@ static int region_read(struct rig *rig, uint32_t region, uint64_t offset, void *
 	return r;
 }
 
-static int region_write(struct rig *rig, uint32_t region, uint64_t offset, const void *from, uint32_t count)
+static int region_write(
+	struct rig *rig, uint32_t region, uint64_t offset, const void *from, uint32_t count)
 {
 	struct access_message message = {.access = {offset, region, count}};
 	struct vfio_user_region_access reply;
 
 	memcpy(message.data, from, count);
-	return rig_call(rig, VFIO_USER_REGION_WRITE, &message, sizeof(message.access) + count, NULL, 0,
-		&reply, sizeof(reply));
+	return rig_call(rig, VFIO_USER_REGION_WRITE, &message, sizeof(message.access) + count, NULL,
+		0, &reply, sizeof(reply));
 }
 
 static void test_regions(void **state)
@@ -225,8 +234,8 @@ static void test_regions_refused(void **state)
 				 NULL, 0, NULL, 0),
 		-EINVAL);
 	message.access.count = UINT32_MAX;
-	assert_int_equal(rig_call(rig, VFIO_USER_REGION_WRITE, &message, sizeof(message.access), NULL,
-				 0, NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_REGION_WRITE, &message, sizeof(message.access),
+				 NULL, 0, NULL, 0),
 		-EINVAL);
 }
 
@@ -239,14 +248,18 @@ static void test_data_limit(void **state)
 	uint8_t *reply = malloc(room);
 
 	assert_non_null(reply);
-	assert_int_equal(rig_call(rig, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply, room), 0);
+	assert_int_equal(
+		rig_call(rig, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply, room),
+		0);
 	access.count++;
 	assert_int_equal(
-		rig_call(rig, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, NULL, 0), -EINVAL);
+		rig_call(rig, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, NULL, 0),
+		-EINVAL);
 	free(reply);
 }
 
-/* ---- interrupts --------------------------------------------------------------------------------- */
+/* ---- interrupts ---------------------------------------------------------------------------------
+ * */
 
 static int irq_set(struct rig *rig, uint32_t flags, uint32_t index, uint32_t start, uint32_t count,
 	const int *fds, size_t n_fds)
@@ -301,7 +314,8 @@ static void test_msi(void **state)
 	raise_irq(rig, 1);
 	assert_int_equal(signals(fd), 0);
 	assert_int_equal(irq_set(rig, TRIGGER_NONE, 1, 0, 0, NULL, 0), 0);
-	assert_int_equal(irq_set(rig, TRIGGER_NONE, 1, 0, 0, NULL, 0), -EINVAL); /* it is off already */
+	assert_int_equal(
+		irq_set(rig, TRIGGER_NONE, 1, 0, 0, NULL, 0), -EINVAL); /* it is off already */
 	assert_int_equal(region_read(rig, 7, 0x42, &control, 2), 0);
 	assert_int_equal(control & 1, 0);
 	close(fd);
@@ -339,40 +353,45 @@ static void test_irq_refused(void **state)
 	struct {
 		struct vfio_user_irq_set set;
 		uint8_t wanted[2];
-	} bools = {{sizeof(bools.set) + 1, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 1, 0, 1},
+	} bools = {{sizeof(bools.set) + 1, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 1,
+			   0, 1},
 		{1, 1}};
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int two[2] = {fd, fd};
 
-	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 5, 0, 1, &fd, 1), -EINVAL); /* no such index */
+	assert_int_equal(
+		irq_set(rig, TRIGGER_EVENTFD, 5, 0, 1, &fd, 1), -EINVAL); /* no such index */
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 2, 0, 1, &fd, 1), -EINVAL); /* no MSI-X */
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 1, 1, 1, &fd, 1), -EINVAL);
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 1, 0, 2, two, 2), -EINVAL);
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 1, 0, UINT32_MAX, &fd, 1), -EINVAL);
-	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 1, 0, 1, two, 2), -EINVAL); /* one too many */
+	assert_int_equal(
+		irq_set(rig, TRIGGER_EVENTFD, 1, 0, 1, two, 2), -EINVAL); /* one too many */
 	assert_int_equal(irq_set(rig, TRIGGER_NONE, 1, 0, 1, &fd, 1), -EINVAL); /* takes none */
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 1, 0, 0, NULL, 0), 0); /* none of none */
 	assert_int_equal(irq_set(rig, 0, 1, 0, 1, NULL, 0), -EINVAL);
-	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD | VFIO_IRQ_SET_DATA_NONE, 1, 0, 1, &fd, 1), -EINVAL);
-	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 1, 0, 1, &fd, 1), -EINVAL);
+	assert_int_equal(
+		irq_set(rig, TRIGGER_EVENTFD | VFIO_IRQ_SET_DATA_NONE, 1, 0, 1, &fd, 1), -EINVAL);
+	assert_int_equal(
+		irq_set(rig, TRIGGER_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 1, 0, 1, &fd, 1), -EINVAL);
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD | 0x40, 1, 0, 1, &fd, 1), -EINVAL);
-	assert_int_equal(irq_set(rig, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 0, 1,
-				 &fd, 1),
+	assert_int_equal(irq_set(rig, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 0,
+				 1, &fd, 1),
 		-ENOTTY);
 	assert_int_equal(irq_set(rig, MASK_NONE, 0, 0, 0, NULL, 0), -EINVAL);
 	assert_int_equal(irq_set(rig, UNMASK_NONE, 0, 0, 1, NULL, 0), -EINVAL); /* INTx is not on */
 	assert_int_equal(irq_set(rig, TRIGGER_NONE, 0, 0, 1, NULL, 0), -EINVAL);
 	/* One byte per vector, no more and no less. */
 	assert_int_equal(irq_set(rig, TRIGGER_EVENTFD, 1, 0, 1, &fd, 1), 0);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &bools, sizeof(bools.set) + 1, NULL, 0,
-				 NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &bools, sizeof(bools.set) + 1,
+				 NULL, 0, NULL, 0),
 		0);
 	assert_int_equal(signals(fd), 1);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &bools, sizeof(bools.set) + 2, NULL, 0,
-				 NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &bools, sizeof(bools.set) + 2,
+				 NULL, 0, NULL, 0),
 		-EINVAL);
-	assert_int_equal(
-		rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &bools, sizeof(bools.set), NULL, 0, NULL, 0),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &bools, sizeof(bools.set), NULL,
+				 0, NULL, 0),
 		-EINVAL);
 	assert_int_equal(signals(fd), 0);
 	close(fd);
@@ -443,7 +462,8 @@ static void test_reset(void **state)
 	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, "x", 1, NULL, 0, NULL, 0), -EINVAL);
 }
 
-/* ---- framing ------------------------------------------------------------------------------------ */
+/* ---- framing ------------------------------------------------------------------------------------
+ * */
 
 static void test_unknown_command(void **state)
 {
@@ -461,7 +481,8 @@ static void test_body_sizes(void **state)
 		uint16_t command;
 		uint32_t bytes;
 		bool longer;
-	} rows[] = {{VFIO_USER_DEVICE_GET_INFO, 16, false}, {VFIO_USER_DEVICE_GET_REGION_INFO, 32, false},
+	} rows[] = {{VFIO_USER_DEVICE_GET_INFO, 16, false},
+		{VFIO_USER_DEVICE_GET_REGION_INFO, 32, false},
 		{VFIO_USER_DEVICE_GET_IRQ_INFO, 16, false}, {VFIO_USER_DEVICE_SET_IRQS, 20, true},
 		{VFIO_USER_REGION_READ, 16, false}, {VFIO_USER_REGION_WRITE, 16, true},
 		{VFIO_USER_DEVICE_RESET, 0, false}};
@@ -469,8 +490,8 @@ static void test_body_sizes(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].bytes > 0)
-			assert_int_equal(rig_call(rig, rows[i].command, zeroes, rows[i].bytes - 1, NULL,
-						 0, NULL, 0),
+			assert_int_equal(rig_call(rig, rows[i].command, zeroes, rows[i].bytes - 1,
+						 NULL, 0, NULL, 0),
 				-EINVAL);
 		assert_int_equal(
 			rig_call(rig, rows[i].command, zeroes, rows[i].bytes + 1, NULL, 0, NULL, 0),
@@ -509,8 +530,8 @@ static void test_half_a_message(void **state)
 static void test_two_messages_in_one_go(void **state)
 {
 	struct rig *rig = *state;
-	struct vfio_user_header two[2] = {header_of(VFIO_USER_DEVICE_RESET, 16),
-		header_of(VFIO_USER_DEVICE_RESET, 16)};
+	struct vfio_user_header two[2] = {
+		header_of(VFIO_USER_DEVICE_RESET, 16), header_of(VFIO_USER_DEVICE_RESET, 16)};
 	size_t bytes;
 
 	rig_send(rig, two, sizeof(two), NULL, 0);
@@ -540,7 +561,8 @@ static void test_size_zero(void **state)
 
 static void test_size_above_limit(void **state)
 {
-	run_bad_header(*state, header_of(VFIO_USER_REGION_WRITE, VFIO_USER_MESSAGE_MAX + 1), -EMSGSIZE);
+	run_bad_header(
+		*state, header_of(VFIO_USER_REGION_WRITE, VFIO_USER_MESSAGE_MAX + 1), -EMSGSIZE);
 }
 
 static void test_size_huge(void **state)
@@ -558,7 +580,9 @@ static void test_size_at_limit(void **state)
 
 	assert_non_null(body);
 	memcpy(body, &access, sizeof(access));
-	assert_int_equal(rig_call(rig, VFIO_USER_REGION_WRITE, body, bytes, NULL, 0, &reply, sizeof(reply)), 0);
+	assert_int_equal(
+		rig_call(rig, VFIO_USER_REGION_WRITE, body, bytes, NULL, 0, &reply, sizeof(reply)),
+		0);
 	free(body);
 }
 
@@ -576,7 +600,8 @@ static void test_unknown_flags(void **state)
 	size_t bytes;
 
 	assert_int_equal(
-		rig_command(rig, VFIO_USER_DEVICE_RESET, VFIO_USER_FLAG_ERROR, NULL, 0, NULL, 0), 0);
+		rig_command(rig, VFIO_USER_DEVICE_RESET, VFIO_USER_FLAG_ERROR, NULL, 0, NULL, 0),
+		0);
 	assert_int_equal(rig_reply(rig, NULL, 0, &bytes).error, EINVAL);
 	assert_int_equal(rig_command(rig, VFIO_USER_DEVICE_RESET, 0x80000000, NULL, 0, NULL, 0), 0);
 	assert_int_equal(rig_reply(rig, NULL, 0, &bytes).error, EINVAL);
@@ -588,13 +613,15 @@ static void test_no_reply(void **state)
 	char unused;
 
 	assert_int_equal(
-		rig_command(rig, VFIO_USER_DEVICE_RESET, VFIO_USER_FLAG_NO_REPLY, NULL, 0, NULL, 0), 0);
+		rig_command(rig, VFIO_USER_DEVICE_RESET, VFIO_USER_FLAG_NO_REPLY, NULL, 0, NULL, 0),
+		0);
 	assert_int_equal(rig_command(rig, 77, VFIO_USER_FLAG_NO_REPLY, NULL, 0, NULL, 0), 0);
 	assert_int_equal(recv(rig->client, &unused, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EAGAIN);
 }
 
-/* ---- file descriptors --------------------------------------------------------------------------- */
+/* ---- file descriptors ---------------------------------------------------------------------------
+ * */
 
 static void test_fds_where_none_belong(void **state)
 {
@@ -604,7 +631,8 @@ static void test_fds_where_none_belong(void **state)
 	unsigned int before = count_open_fds();
 
 	assert_int_equal(
-		rig_call(rig, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), &fd, 1, NULL, 0), -EINVAL);
+		rig_call(rig, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), &fd, 1, NULL, 0),
+		-EINVAL);
 	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, &fd, 1, NULL, 0), -EINVAL);
 	assert_int_equal(rig_call(rig, 2, NULL, 0, &fd, 1, NULL, 0), -EOPNOTSUPP);
 	assert_int_equal(rig_call(rig, VFIO_USER_VERSION, &info, 4, &fd, 1, NULL, 0), -EINVAL);
@@ -676,7 +704,8 @@ static void test_hundreds_of_fds(void **state)
 	close(fd);
 }
 
-/* ---- a client that never reads ------------------------------------------------------------------ */
+/* ---- a client that never reads ------------------------------------------------------------------
+ * */
 
 static void test_client_that_never_reads(void **state)
 {
@@ -687,7 +716,8 @@ static void test_client_that_never_reads(void **state)
 	} ask = {header_of(VFIO_USER_REGION_READ, 32), {0, 0, VFIO_USER_DATA_MAX}};
 	size_t sent = 0;
 
-	/* It asks until nobody takes its questions any more: the server's socket is full, and it reads no further. */
+	/* It asks until nobody takes its questions any more: the server's socket is full, and it
+	 * reads no further. */
 	for (;;) {
 		ssize_t n = send(rig->client, &ask, sizeof(ask), MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -706,14 +736,16 @@ static void test_client_that_never_reads(void **state)
 
 		assert_non_null(reply);
 		while (got < 32 + VFIO_USER_DATA_MAX) {
-			ssize_t n = recv(rig->client, reply + got, 32 + VFIO_USER_DATA_MAX - got, MSG_DONTWAIT);
+			ssize_t n = recv(rig->client, reply + got, 32 + VFIO_USER_DATA_MAX - got,
+				MSG_DONTWAIT);
 
 			if (n > 0)
 				got += (size_t)n;
 			else
 				assert_int_equal(vfio_user_server_run(rig->server), 0);
 		}
-		assert_int_equal(((struct vfio_user_header *)(void *)reply)->bytes, 32 + VFIO_USER_DATA_MAX);
+		assert_int_equal(
+			((struct vfio_user_header *)(void *)reply)->bytes, 32 + VFIO_USER_DATA_MAX);
 		free(reply);
 	}
 	assert_int_equal(vfio_user_server_events(rig->server), EPOLLIN);
@@ -723,7 +755,8 @@ static void test_client_gone_while_a_reply_waits(void **state)
 {
 	struct rig *rig = *state;
 
-	rig_send(rig, &(struct vfio_user_header){.command = VFIO_USER_DEVICE_RESET, .bytes = 16}, 16, NULL, 0);
+	rig_send(rig, &(struct vfio_user_header){.command = VFIO_USER_DEVICE_RESET, .bytes = 16},
+		16, NULL, 0);
 	close(rig->client);
 	rig->client = -1;
 	assert_int_equal(vfio_user_server_run(rig->server), -ECONNRESET); /* and no SIGPIPE */
