@@ -49,13 +49,19 @@ struct loop {
 	uint8_t packet[MESSAGE_BYTES_MAX];
 };
 
+/* Nothing is awaited any more: what is still ready would keep the loop turning. */
 static void loop_end(struct loop *loop, int error, const char *reason)
 {
+	struct event *events[] = {
+		loop->readable, loop->writable, loop->hangup, loop->control, loop->hello};
+
 	if (loop->state == LOOP_ENDED)
 		return;
 	loop->state = LOOP_ENDED;
 	loop->end_error = error;
 	loop->end_reason = reason;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		(void)event_del(events[i]);
 	(void)event_base_loopbreak(loop->session->base);
 }
 
@@ -313,9 +319,10 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	out_done(loop);
 	struct event *events[] = {
 		loop->readable, loop->writable, loop->hangup, loop->control, loop->hello};
+
+	out_done(loop);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i])
 			event_free(events[i]);
