@@ -156,7 +156,7 @@ static int read_pci_id(const struct reader *reader, const struct node *node,
 	const struct field *field, void *object)
 {
 	struct policy_device *device = object;
-	struct value_error why;
+	struct value_error why = {""};
 
 	(void)field;
 	if (node->kind != NODE_SCALAR)
@@ -361,7 +361,7 @@ static const struct field tenant_fields[] = {
 	{"name", read_name, AT(struct policy_tenant, name), .required = true},
 	{"match", read_map, AT(struct policy_tenant, match), .required = true, ORIGIN(match.origin),
 		.more = &match_shape},
-	{"devices", read_list, AT(struct policy_tenant, devices),
+	{"devices", read_list, .offset = offsetof(struct policy_tenant, devices),
 		.count = offsetof(struct policy_tenant, devices_count), .max = POLICY_DEVICES_MAX,
 		ORIGIN(origin_devices), .more = &device_shape},
 	{"operations", read_set, AT(struct policy_tenant, operations), .min = 1, .max = 64,
@@ -424,10 +424,10 @@ static const struct field policy_fields[] = {
 	{"version", read_version, .required = true},
 	{"host", read_map, AT(struct policy, host), .required = true,
 		.origin = offsetof(struct policy, host.origin), .more = &host_shape},
-	{"sockets", read_list, AT(struct policy, sockets),
+	{"sockets", read_list, .offset = offsetof(struct policy, sockets),
 		.count = offsetof(struct policy, sockets_count), .required = true, .min = 1,
 		.max = POLICY_SOCKETS_MAX, .more = &socket_shape},
-	{"tenants", read_list, AT(struct policy, tenants),
+	{"tenants", read_list, .offset = offsetof(struct policy, tenants),
 		.count = offsetof(struct policy, tenants_count), .required = true, .min = 1,
 		.max = POLICY_TENANTS_MAX, .more = &tenant_shape},
 };

@@ -40,8 +40,8 @@ static int number_check(const struct reader *reader, const struct node *node,
 int read_number(const struct reader *reader, const struct node *node, const struct field *field,
 	void *object)
 {
-	struct value_error why;
-	uint64_t value;
+	struct value_error why = {""};
+	uint64_t value = 0;
 	int r = scalar_check(reader, node, "a number");
 
 	if (r < 0)
@@ -59,8 +59,8 @@ int read_number(const struct reader *reader, const struct node *node, const stru
 int read_size(const struct reader *reader, const struct node *node, const struct field *field,
 	void *object)
 {
-	struct value_error why;
-	uint64_t value;
+	struct value_error why = {""};
+	uint64_t value = 0;
 	int r = scalar_check(reader, node, "a size such as 512MiB");
 
 	if (r < 0)
@@ -76,8 +76,8 @@ int read_size(const struct reader *reader, const struct node *node, const struct
 int read_mode(const struct reader *reader, const struct node *node, const struct field *field,
 	void *object)
 {
-	struct value_error why;
-	uint64_t value;
+	struct value_error why = {""};
+	uint64_t value = 0;
 	int r = scalar_check(reader, node, "a file mode such as \"0660\"");
 
 	if (r < 0)
@@ -132,7 +132,7 @@ static int word_read(const struct reader *reader, const struct node *node,
 int read_choice(const struct reader *reader, const struct node *node, const struct field *field,
 	void *object)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int r = word_read(reader, node, field->more, &value);
 
 	if (r == 0)
@@ -144,7 +144,7 @@ int read_set(const struct reader *reader, const struct node *node, const struct 
 	void *object)
 {
 	char quoted[ERROR_QUOTE_MAX];
-	uint64_t set = 0, value;
+	uint64_t set = 0, value = 0;
 	int r = schema_check_list(reader, node, field);
 
 	if (r < 0)
@@ -166,7 +166,7 @@ static int text_store(const struct reader *reader, const struct node *node,
 	const struct field *field, void *object, const char *expected,
 	int (*check)(const char *, struct value_error *))
 {
-	struct value_error why;
+	struct value_error why = {""};
 	const char *copy;
 	int r = scalar_check(reader, node, expected);
 

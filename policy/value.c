@@ -225,7 +225,7 @@ int value_name_check(const char *text, struct value_error *error)
 int value_owner_check(const char *text, struct value_error *error)
 {
 	char quoted[ERROR_QUOTE_MAX];
-	struct value_error ignored;
+	struct value_error ignored = {""};
 	uint64_t number = 0;
 	size_t n = 0;
 	bool good;

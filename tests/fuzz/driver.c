@@ -41,14 +41,32 @@ static size_t corpus_count;
 static volatile unsigned long current; /* 0: the corpus itself; k: mutation k */
 static const char *volatile current_file = "";
 
+/* Called from signal handlers: nothing but write(). */
+static void say(const char *text, size_t bytes)
+{
+	if (write(STDERR_FILENO, text, bytes) < 0)
+		return;
+}
+
 static void say_where(void)
 {
-	char text[300];
-	int n = snprintf(text, sizeof(text), "\nfuzz: while running %s%s%lu\n",
-		current ? "mutation " : "file ", current ? "" : current_file, current);
+	static const char file[] = "\nfuzz: while running file ",
+			  mutation[] = "\nfuzz: while running mutation ";
+	char digits[24];
+	size_t at = sizeof(digits);
+	unsigned long number = current;
 
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
+	digits[--at] = '\n';
+	if (number == 0) {
+		say(file, sizeof(file) - 1);
+		say(current_file, strlen(current_file));
+		say(digits + at, sizeof(digits) - at);
 		return;
+	}
+	for (; number > 0; number /= 10)
+		digits[--at] = (char)('0' + number % 10);
+	say(mutation, sizeof(mutation) - 1);
+	say(digits + at, sizeof(digits) - at);
 }
 
 static void on_signal(int number)
@@ -240,7 +258,8 @@ int main(int argc, char **argv)
 {
 	unsigned long executions = 0, seed = 1;
 	const char *output = NULL;
-	struct input input = {0, malloc(INPUT_BYTES_MAX)};
+	static unsigned char mutant[INPUT_BYTES_MAX];
+	struct input input = {0, mutant};
 	int option;
 
 	while ((option = getopt(argc, argv, "n:s:o:")) != -1) {
@@ -259,7 +278,7 @@ int main(int argc, char **argv)
 		__sanitizer_set_death_callback(say_where);
 	for (int i = optind; i < argc; i++)
 		corpus_add(argv[i]);
-	if (corpus_count == 0 || !input.data) {
+	if (corpus_count == 0) {
 		fprintf(stderr, "usage: %s [-n EXECUTIONS] [-s SEED] [-o FILE] FILE|FOLDER...\n",
 			argv[0]);
 		return 2;
@@ -276,6 +295,5 @@ int main(int argc, char **argv)
 		output ? 0 : executions, seed);
 	for (size_t i = 0; i < corpus_count; i++)
 		free(corpus[i].data);
-	free(input.data);
 	return 0;
 }

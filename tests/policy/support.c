@@ -46,9 +46,7 @@ void load_bad(const char *text, const char *key, const char *message)
 		line += text[i] == '\n';
 		column = text[i] == '\n' ? 1 : column + ((text[i] & 0xc0) != 0x80);
 	}
-	copy = strdup(text);
-	assert_non_null(copy);
-	memmove(copy + before, caret + 1, strlen(caret));
+	assert_true(asprintf(&copy, "%.*s%s", (int)before, text, caret + 1) >= 0);
 	r = parse_exact(copy, strlen(copy), &policy, &error);
 	snprintf(wanted, sizeof(wanted), "policy.yaml:%zu:%zu: %s: %s", line, column, key, message);
 	if (r == 0) {

@@ -416,7 +416,7 @@ static void test_long_file_name(void **state)
 
 	(void)state;
 	memset(file, 'd', sizeof(file));
-	strcpy(file + sizeof(file) - 12, "/broker.yml");
+	memcpy(file + sizeof(file) - 12, "/broker.yml", 12);
 	assert_true(policy_parse(file, "version: 2\n", 11, &policy, &error) < 0);
 	assert_memory_equal(error.text, "...ddd", 6);
 	assert_non_null(strstr(error.text, "/broker.yml:1:10: version: '2' is a version"));

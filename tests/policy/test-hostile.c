@@ -11,14 +11,14 @@
 
 static char *repeat(const char *before, const char *piece, size_t count, const char *after)
 {
-	size_t length = strlen(piece), used = strlen(before);
-	char *text = malloc(used + length * count + strlen(after) + 1);
+	size_t room = strlen(before) + strlen(piece) * count + strlen(after) + 1;
+	char *text = malloc(room), *at = text;
 
 	assert_non_null(text);
-	memcpy(text, before, used);
-	for (size_t i = 0; i < count; i++, used += length)
-		memcpy(text + used, piece, length);
-	strcpy(text + used, after);
+	at = stpcpy(at, before);
+	for (size_t i = 0; i < count; i++)
+		at = stpcpy(at, piece);
+	stpcpy(at, after);
 	return text;
 }
 

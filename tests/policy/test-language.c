@@ -18,8 +18,8 @@ struct row {
 	const char *path; /* in the language: lists without index */
 	const char *text; /* a policy that sets it */
 	enum in in;
-	size_t offset, size;
 	bool inline_text;
+	size_t offset, size;
 	uint64_t value;
 	const char *string;
 	uint64_t unset; /* what it is where nothing is said */

@@ -137,7 +137,7 @@ static void test_pci_ids(void **state)
 {
 	static const char *const bad[] = {"", "1234", "1234:", "1234:11e", "1234:11e80",
 		"123:411e8", "1234-11e8", "0x12:11e8", "123g:11e8", "1234:11eg", "*:11e8"};
-	struct value_error error;
+	struct value_error error = {""};
 	uint16_t vendor = 1, device = 2;
 
 	(void)state;
@@ -156,7 +156,7 @@ static void test_pci_ids(void **state)
 static void check_texts(const char *const *good, const char *const *bad,
 	int (*check)(const char *, struct value_error *))
 {
-	struct value_error error;
+	struct value_error error = {""};
 
 	for (; *good; good++)
 		if (check(*good, &error) < 0)
@@ -166,28 +166,40 @@ static void check_texts(const char *const *good, const char *const *bad,
 			fail_msg("'%s' taken", *bad);
 }
 
-#define TEN "aaaaaaaaaa"
+/* As many letters as may be, and one more. */
+static void check_length(size_t most, int (*check)(const char *, struct value_error *))
+{
+	struct value_error error = {""};
+	char text[200];
+
+	memset(text, 'a', sizeof(text));
+	text[most] = '\0';
+	assert_int_equal(check(text, &error), 0);
+	text[most] = 'a';
+	text[most + 1] = '\0';
+	assert_true(check(text, &error) < 0);
+}
 
 static void test_texts(void **state)
 {
-	static const char *const names[] = {
-		"a", "0", "edu0", "a.b_c-d", TEN TEN TEN TEN TEN TEN "123", NULL};
-	static const char *const no_names[] = {"", "-a", ".a", "_a", "A", "a b", "a/b", "a\n",
-		"\xc3\xa4", TEN TEN TEN TEN TEN TEN "1234", NULL};
+	static const char *const names[] = {"a", "0", "edu0", "a.b_c-d", NULL};
+	static const char *const no_names[] = {
+		"", "-a", ".a", "_a", "A", "a b", "a/b", "a\n", "\xc3\xa4", NULL};
 	static const char *const owners[] = {
-		"root", "_svc", "Some.User-1", "0", "1000", "4294967294", TEN TEN TEN "12", NULL};
+		"root", "_svc", "Some.User-1", "0", "1000", "4294967294", NULL};
 	static const char *const no_owners[] = {
-		"", "-a", ".a", "a b", "1x", "4294967295", "010", "a:b", TEN TEN TEN "123", NULL};
-	static const char *const paths[] = {"/run/a.sock", "a", "a/b", "...", ".a", "..a/b",
-		TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "1234567", NULL};
+		"", "-a", ".a", "a b", "1x", "4294967295", "010", "a:b", NULL};
+	static const char *const paths[] = {"/run/a.sock", "a", "a/b", "...", ".a", "..a/b", NULL};
 	static const char *const no_paths[] = {"", "/", ".", "..", "../a", "a/..", "a/../b", "./a",
-		"a//b", "a/", "a b", "a\n", "a\x7f", "\xc3\xa4",
-		TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678", NULL};
+		"a//b", "a/", "a b", "a\n", "a\x7f", "\xc3\xa4", NULL};
 
 	(void)state;
 	check_texts(names, no_names, value_name_check);
 	check_texts(owners, no_owners, value_owner_check);
 	check_texts(paths, no_paths, value_path_check);
+	check_length(63, value_name_check);
+	check_length(32, value_owner_check);
+	check_length(107, value_path_check);
 }
 
 static void test_addresses(void **state)
@@ -254,8 +266,15 @@ static void test_distances(void **state)
 	assert_int_equal(words_distance("iosa", "ioas"), 1);
 	assert_int_equal(words_distance("ixas", "ioas"), 1);
 	assert_int_equal(words_distance("kitten", "sitting"), 3);
-	assert_int_equal(words_distance(TEN TEN TEN "12", TEN TEN TEN "12"), 0);
-	assert_int_equal(words_distance(TEN TEN TEN "123", TEN TEN TEN "123"), WORDS_FAR);
+	assert_int_equal(words_distance("abcdefghijklmnopqrstuvwxyzabcdef",
+				 "abcdefghijklmnopqrstuvwxyzabcdef"),
+		0);
+	assert_int_equal(words_distance("abcdefghijklmnopqrstuvwxyzabcdefg",
+				 "abcdefghijklmnopqrstuvwxyzabcdef"),
+		WORDS_FAR);
+	assert_int_equal(words_distance("abcdefghijklmnopqrstuvwxyzabcdef",
+				 "abcdefghijklmnopqrstuvwxyzabcdefg"),
+		WORDS_FAR);
 }
 
 int main(void)
