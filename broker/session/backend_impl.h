@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two backends share: only backend*.c and sim_device.c include this. */
+/* What the two backends share: only backend*.c and edu_device.c include this. */
 #ifndef IOMMUB_SESSION_BACKEND_IMPL_H
 #define IOMMUB_SESSION_BACKEND_IMPL_H
 

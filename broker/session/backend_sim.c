@@ -2,14 +2,14 @@
 /*
  * The model: a machine of this session's own, with one context, as if /dev/iommu had just been
  * opened. Its devices come from the supervisor, one by one, as memfds that hold their state
- * (sim_device.c). The machine ends with the process, so that to cut a session on the model is to
+ * (edu_device.c). The machine ends with the process, so that to cut a session on the model is to
  * kill it.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "broker/session/backend_impl.h"
-#include "broker/session/sim_device.h"
+#include "broker/session/edu_device.h"
 #include "iommufd_sim.h"
 
 struct backend_sim {
@@ -39,12 +39,12 @@ static int sim_device_make(struct backend *backend, int fd, const struct control
 {
 	struct backend_sim *sim = sim_of(backend);
 
-	return sim_device_new(backend, sim->machine, sim->events, fd, facts, ret);
+	return edu_device_new(backend, sim->machine, sim->events, fd, facts, ret);
 }
 
 static int sim_share(struct backend *backend, struct backend_device *device, bool *vfio_user)
 {
-	int fd = sim_device_share(device);
+	int fd = edu_device_share(device);
 
 	(void)backend;
 	if (fd >= 0)
@@ -55,7 +55,7 @@ static int sim_share(struct backend *backend, struct backend_device *device, boo
 static void sim_device_end(struct backend *backend, struct backend_device *device)
 {
 	(void)backend;
-	sim_device_free(device);
+	edu_device_free(device);
 }
 
 static void sim_free(struct backend *backend)

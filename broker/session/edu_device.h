@@ -13,8 +13,8 @@
  * All sockets of a device drive the same registers, as duplicates of a VFIO fd do. A client that
  * breaks the vfio-user protocol or closes loses its socket, and the device stays.
  */
-#ifndef IOMMUB_SESSION_SIM_DEVICE_H
-#define IOMMUB_SESSION_SIM_DEVICE_H
+#ifndef IOMMUB_SESSION_EDU_DEVICE_H
+#define IOMMUB_SESSION_EDU_DEVICE_H
 
 #include "broker/session/backend_impl.h"
 
@@ -23,11 +23,11 @@ struct event_base;
 
 /* `state_fd` is owned, also on failure. -EINVAL: not a memfd of EDU_STATE_BYTES that cannot shrink;
  * -ENODEV: not an edu; -errno. */
-int sim_device_new(struct backend *backend, struct iommufd_sim *machine, struct event_base *events,
+int edu_device_new(struct backend *backend, struct iommufd_sim *machine, struct event_base *events,
 	int state_fd, const struct control_device *facts, struct backend_device **ret);
-void sim_device_free(struct backend_device *device);
+void edu_device_free(struct backend_device *device);
 
 /* A new socket to drive it by, the caller's; -EMFILE: BACKEND_SHARES_MAX are open. */
-int sim_device_share(struct backend_device *device);
+int edu_device_share(struct backend_device *device);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "broker/session/sim_device.h"
+#include "broker/session/edu_device.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -17,14 +17,14 @@
 #include "iommufd_sim.h"
 
 /* One vfio-user socket. */
-struct sim_port {
-	struct sim_device *device;
+struct edu_port {
+	struct edu_device *device;
 	struct vfio_user_server *server; /* NULL: this port is free */
 	struct event *event;
 	uint32_t awaited; /* EPOLLIN, EPOLLOUT: what `event` waits for */
 };
 
-struct sim_device {
+struct edu_device {
 	struct backend_device base;
 	struct backend *backend;
 	struct iommufd_sim *machine;
@@ -32,12 +32,12 @@ struct sim_device {
 	char name[CONTROL_NAME_MAX];
 	struct edu edu;
 	struct edu_vfio vfio;
-	struct sim_port ports[BACKEND_SHARES_MAX];
+	struct edu_port ports[BACKEND_SHARES_MAX];
 };
 
 /* ---- what the edu does to the world ---- */
 
-static int dma_done(struct sim_device *device, int error, bool write)
+static int dma_done(struct edu_device *device, int error, bool write)
 {
 	struct iommufd_sim_faults faults = {0};
 
@@ -50,7 +50,7 @@ static int dma_done(struct sim_device *device, int error, bool write)
 
 static int device_dma_read(void *arg, uint64_t iova, void *buffer, size_t bytes)
 {
-	struct sim_device *device = arg;
+	struct edu_device *device = arg;
 
 	return dma_done(device,
 		iommufd_sim_dma_read(device->machine, device->base.fd, iova, buffer, bytes), false);
@@ -58,7 +58,7 @@ static int device_dma_read(void *arg, uint64_t iova, void *buffer, size_t bytes)
 
 static int device_dma_write(void *arg, uint64_t iova, const void *buffer, size_t bytes)
 {
-	struct sim_device *device = arg;
+	struct edu_device *device = arg;
 
 	return dma_done(device,
 		iommufd_sim_dma_write(device->machine, device->base.fd, iova, buffer, bytes), true);
@@ -66,7 +66,7 @@ static int device_dma_write(void *arg, uint64_t iova, const void *buffer, size_t
 
 static void device_interrupt(void *arg)
 {
-	edu_vfio_interrupt(&((struct sim_device *)arg)->vfio);
+	edu_vfio_interrupt(&((struct edu_device *)arg)->vfio);
 }
 
 static const struct edu_ops device_ops = {
@@ -77,18 +77,18 @@ static const struct edu_ops device_ops = {
 
 /* ---- ports ---- */
 
-static void port_close(struct sim_port *port)
+static void port_close(struct edu_port *port)
 {
 	if (port->event)
 		event_free(port->event);
 	vfio_user_server_free(port->server);
-	*port = (struct sim_port){.device = port->device};
+	*port = (struct edu_port){.device = port->device};
 }
 
 static void on_port(evutil_socket_t fd, short what, void *arg);
 
 /* Wait for what the server wants now. 0 or -ENOMEM. */
-static int port_await(struct sim_port *port)
+static int port_await(struct edu_port *port)
 {
 	const uint32_t wanted = vfio_user_server_events(port->server);
 	short what = EV_PERSIST;
@@ -111,7 +111,7 @@ static int port_await(struct sim_port *port)
 
 static void on_port(evutil_socket_t fd, short what, void *arg)
 {
-	struct sim_port *port = arg;
+	struct edu_port *port = arg;
 
 	(void)fd;
 	(void)what;
@@ -119,7 +119,7 @@ static void on_port(evutil_socket_t fd, short what, void *arg)
 		port_close(port);
 }
 
-static int port_open(struct sim_port *port, int socket_fd)
+static int port_open(struct edu_port *port, int socket_fd)
 {
 	int error =
 		vfio_user_server_new(socket_fd, &edu_vfio_ops, &port->device->vfio, &port->server);
@@ -132,10 +132,10 @@ static int port_open(struct sim_port *port, int socket_fd)
 	return error;
 }
 
-int sim_device_share(struct backend_device *base)
+int edu_device_share(struct backend_device *base)
 {
-	struct sim_device *device = (struct sim_device *)base;
-	struct sim_port *port = NULL;
+	struct edu_device *device = (struct edu_device *)base;
+	struct edu_port *port = NULL;
 	int fds[2], error;
 
 	for (size_t i = 0; i < BACKEND_SHARES_MAX && !port; i++) {
@@ -183,7 +183,7 @@ static int state_map(int state_fd, void **ret)
 	return 0;
 }
 
-static int device_setup(struct sim_device *device, int state_fd)
+static int device_setup(struct edu_device *device, int state_fd)
 {
 	const struct iommufd_sim_device_desc desc = {.size = sizeof(desc)};
 	void *state;
@@ -201,10 +201,10 @@ static int device_setup(struct sim_device *device, int state_fd)
 	return 0;
 }
 
-int sim_device_new(struct backend *backend, struct iommufd_sim *machine, struct event_base *events,
+int edu_device_new(struct backend *backend, struct iommufd_sim *machine, struct event_base *events,
 	int state_fd, const struct control_device *facts, struct backend_device **ret)
 {
-	struct sim_device *device;
+	struct edu_device *device;
 	int error;
 
 	if (facts->vendor != EDU_VENDOR || facts->device != EDU_DEVICE) {
@@ -232,9 +232,9 @@ int sim_device_new(struct backend *backend, struct iommufd_sim *machine, struct 
 	return 0;
 }
 
-void sim_device_free(struct backend_device *base)
+void edu_device_free(struct backend_device *base)
 {
-	struct sim_device *device = (struct sim_device *)base;
+	struct edu_device *device = (struct edu_device *)base;
 
 	if (!device)
 		return;
