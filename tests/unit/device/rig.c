@@ -201,6 +201,14 @@ int rig_call(struct rig *rig, uint16_t command, const void *body, size_t n, cons
 	return 0;
 }
 
+int rig_irq_set(struct rig *rig, uint32_t flags, uint32_t index, uint32_t start, uint32_t count,
+	const int *fds, size_t n_fds)
+{
+	const struct vfio_user_irq_set set = {sizeof(set), flags, index, start, count};
+
+	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, n_fds, NULL, 0);
+}
+
 void rig_negotiate(struct rig *rig)
 {
 	const struct vfio_user_version version = {VFIO_USER_MAJOR, VFIO_USER_MINOR};

@@ -52,6 +52,10 @@ struct vfio_user_header rig_reply(struct rig *rig, void *body, size_t room, size
 /* rig_command() with rig_reply(): 0 or the negative errno that was answered. */
 int rig_call(struct rig *rig, uint16_t command, const void *body, size_t n, const int *fds,
 	size_t n_fds, void *reply, size_t reply_bytes);
+/* DEVICE_SET_IRQS: 0 or the negative errno that was answered. */
+#define TRIGGER_EVENTFD (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)
+int rig_irq_set(struct rig *rig, uint32_t flags, uint32_t index, uint32_t start, uint32_t count,
+	const int *fds, size_t n_fds);
 /* Get the VERSION exchange over with. */
 void rig_negotiate(struct rig *rig);
 

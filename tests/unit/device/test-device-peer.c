@@ -110,8 +110,7 @@ static void assert_over(struct peer *peer)
 	assert_int_equal(iommub_device_reset(peer->device), -ENOTCONN);
 }
 
-/* ---- silence ------------------------------------------------------------------------------------
- * */
+/* ---- silence ---- */
 
 static void test_silent_at_version(void **state)
 {
@@ -197,8 +196,7 @@ static void test_peer_gone_after_half_an_answer(void **state)
 	assert_over(peer);
 }
 
-/* ---- lies ---------------------------------------------------------------------------------------
- * */
+/* ---- lies ---- */
 
 static void assert_protocol_error(struct peer *peer, struct vfio_user_header header)
 {
@@ -333,8 +331,7 @@ static void test_answer_with_fds(void **state)
 	close(fd);
 }
 
-/* ---- VERSION ------------------------------------------------------------------------------------
- * */
+/* ---- VERSION ---- */
 
 static void test_other_major(void **state)
 {

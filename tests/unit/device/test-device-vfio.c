@@ -30,7 +30,7 @@ static struct {
 	bool no_pci;
 	union {
 		struct vfio_irq_set set;
-		char bytes[sizeof(struct vfio_irq_set) + 4 * 4];
+		char bytes[sizeof(struct vfio_irq_set) + 4 * sizeof(int32_t)];
 	} irq;
 } kernel;
 
