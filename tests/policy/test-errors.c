@@ -86,6 +86,8 @@ static void test_host(void **state)
 			"host.hello_deadline_ms", "'0' is out of range; expected 1 to 600000"},
 		{IN_HOST("  locked_memory: 1GiB\n  hello_deadline_ms: ^600001"),
 			"host.hello_deadline_ms", "'600001' is out of range; expected 1 to 600000"},
+		{IN_HOST("  locked_memory: 1GiB\n  hello_deadline_ms: ^[5]"),
+			"host.hello_deadline_ms", "a list; expected a number"},
 		{IN_HOST("  locked_memory: 1GiB\n  hello_deadline_ms: ^5s"),
 			"host.hello_deadline_ms", "'5s'; " NUMBER_RULE},
 		{IN_HOST("  locked_memory: 1GiB\n  hello_deadline_ms: ^'5'"),

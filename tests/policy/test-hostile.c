@@ -181,6 +181,7 @@ static void test_refused_features(void **state)
 			"found character that cannot start any token while scanning for the next "
 			"token "
 			"of line 2; expected YAML"},
+		{"a: 1\n... ^x", "policy", "did not find expected <document start>; expected YAML"},
 		{"a: ^@b", "a",
 			"found character that cannot start any token while scanning for the next "
 			"token of "
@@ -215,6 +216,7 @@ static void test_bytes(void **state)
 		{"\xc0\x80", "not UTF-8"},
 		{"\xc1\xbf", "not UTF-8"},
 		{"\xc3", "not UTF-8"},
+		{"\xe2\x28\xa1", "not UTF-8"},
 		{"\xe0\x9f\xbf", "not UTF-8"},
 		{"\xed\xa0\x80", "not UTF-8"},
 		{"\xf0\x8f\xbf\xbf", "not UTF-8"},
