@@ -402,11 +402,12 @@ static void test_limit_in_whole_registers(void **state)
 	assert_int_equal(first_piece(*state, "{\"capabilities\":{\"max_data_xfer_size\":23}}"), 16);
 }
 
+/* 2^64 + 16 */
 static void test_limit_absurdly_large(void **state)
 {
 	assert_int_equal(
-		first_piece(*state,
-			"{\"capabilities\":{\"max_data_xfer_size\":99999999999999999999999}}"),
+		first_piece(
+			*state, "{\"capabilities\":{\"max_data_xfer_size\":18446744073709551632}}"),
 		24);
 }
 

@@ -229,6 +229,10 @@ static void test_irq_refused(void **state)
 	/* None of it ended the connection. */
 	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &none, 1, IOMMUB_IRQ_EVENTFD), 0);
 	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, &fd, 1, IOMMUB_IRQ_EVENTFD), 0);
+	/* To VFIO, triggering no vector looks the same as disabling all of them. */
+	assert_int_equal(
+		iommub_device_irq_set(f->device, 1, 0, NULL, 0, IOMMUB_IRQ_TRIGGER), -EINVAL);
+	assert_int_equal(iommub_device_irq_set(f->device, 1, 0, NULL, 1, IOMMUB_IRQ_TRIGGER), 0);
 	close(fd);
 }
 
