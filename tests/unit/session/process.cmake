@@ -15,5 +15,7 @@ session_process_test(audit WRAP clock_gettime)
 session_process_test(loop)
 session_process_test(backend_kernel)
 session_process_test(process LIBS iommub_filter iommub_harness)
-target_compile_definitions(unit-session-process PRIVATE SESSION_PROGRAM="$<TARGET_FILE:iommu-broker-session>")
-add_dependencies(unit-session-process iommu-broker-session)
+target_compile_definitions(unit-session-process PRIVATE
+	SESSION_PROGRAM="$<TARGET_FILE:iommu-broker-session>"
+	FORBIDDEN_PROGRAM="${CMAKE_BINARY_DIR}/tests/forbidden/iommu-broker-session")
+add_dependencies(unit-session-process iommu-broker-session forbidden-session)

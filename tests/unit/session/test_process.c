@@ -24,6 +24,7 @@
 #include "broker/session/audit.h"
 #include "broker/session/backend.h"
 #include "broker/sim/edu.h"
+#include "tests/forbidden/forbidden_session.h"
 #include "tests/harness/proc.h"
 #include "tests/harness/vfio_user_raw.h"
 #include "tests/harness/wire.h"
@@ -33,6 +34,7 @@
 #define STRAY_FD 40 /* one that the session must not keep */
 
 static struct {
+	const char *program; /* NULL: the real one */
 	bool started; /* nothing below is valid otherwise */
 	pid_t pid; /* 0: waited for */
 	int client_fd, control_fd; /* our ends */
@@ -55,7 +57,7 @@ static void child_exec(int fds[SESSION_FD_END], char *argument)
 			(void)dup2(high[fd], fd);
 	}
 	(void)dup2(STDERR_FILENO, STRAY_FD);
-	execv(SESSION_PROGRAM, argv);
+	execv(at.program, argv);
 	_exit(127);
 }
 
@@ -88,6 +90,8 @@ static void session_start(int missing, char *argument)
 	if (missing)
 		fds[missing] = -1;
 	at.started = true;
+	if (!at.program)
+		at.program = SESSION_PROGRAM;
 	at.pid = fork();
 	assert_true(at.pid >= 0);
 	if (at.pid == 0)
@@ -493,6 +497,32 @@ static void silent_client_is_let_go(void **state)
 	assert_int_equal(session_ends().error, ETIMEDOUT);
 }
 
+/* A session that is made to call what its filter forbids: SIGSYS, and the test's filter of debug mode has it said. */
+static void forbidden_call_kills_it(void **state)
+{
+	uint32_t ioas;
+	struct ask ask;
+	IoasAlloc *alloc;
+	Request request = IOMMUBROKER__V1__REQUEST__INIT;
+	int status;
+
+	(void)state;
+	at.program = FORBIDDEN_PROGRAM;
+	session_start_ready(0);
+	welcome();
+	ioas = wire_ioas_alloc(&at.wire); /* as any other session until then */
+	wire_destroy(&at.wire, ioas);
+	alloc = ask_ioas_alloc(&ask);
+	alloc->tag = FORBIDDEN_WORDS;
+	request.op_case = IOMMUBROKER__V1__REQUEST__OP_OPERATION;
+	request.operation = &ask.operation;
+	assert_int_equal(wire_send_request(&at.wire, &request, NULL, 0), 0);
+	assert_null(wire_receive(&at.wire));
+	status = session_wait();
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
 static void garbage_ends_the_session_in_order(void **state)
 {
 	(void)state;
@@ -518,6 +548,7 @@ int main(void)
 		TEST(device_is_shared_eight_times),
 		TEST(it_goes_on_without_its_supervisor),
 		TEST(silent_client_is_let_go),
+		TEST(forbidden_call_kills_it),
 		TEST(garbage_ends_the_session_in_order),
 	};
 
