@@ -55,9 +55,9 @@
 
 #define KIB UINT64_C(1024)
 #define MIB (KIB * 1024)
-#define PAGE_BYTES                                                                                 \
-	(4 * KIB) /* the smallest page of any host: a policy does not know which host it is for */
-#define SIZE_MAX_BYTES (UINT64_C(1) << 60) /* 1 EiB: what no sum of can overflow */
+/* The smallest page of any host: a policy does not know which host it is for. */
+#define PAGE_BYTES (4 * KIB)
+#define SIZE_MAX_BYTES (UINT64_C(1) << 60) /* 1 EiB: no sum of a few can overflow */
 #define COUNT_MAX ((UINT64_C(1) << 31) - 1)
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

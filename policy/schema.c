@@ -47,13 +47,28 @@ static const struct field *field_find(const struct shape *shape, const char *key
 	return NULL;
 }
 
+#define KEYS_TEXT_MAX 256u
+
+/* "name, path, mode" */
+static const char *shape_keys(const struct shape *shape, char text[KEYS_TEXT_MAX])
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < shape->count && used + 1 < KEYS_TEXT_MAX; i++) {
+		snprintf(text + used, KEYS_TEXT_MAX - used, "%s%s", i ? ", " : "",
+			shape->fields[i].key);
+		used = strlen(text);
+	}
+	return text;
+}
+
 static int unknown_key(
 	const struct reader *reader, const struct node *value, const struct shape *shape)
 {
 	unsigned int best = words_distance_max(value->key->text) + 1;
 	const char *nearest = NULL;
-	char known[256] = "";
-	size_t used = 0;
+	char known[KEYS_TEXT_MAX];
 
 	for (size_t i = 0; i < shape->count; i++) {
 		unsigned int distance = words_distance(value->key->text, shape->fields[i].key);
@@ -62,15 +77,12 @@ static int unknown_key(
 			best = distance;
 			nearest = shape->fields[i].key;
 		}
-		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
-			shape->fields[i].key);
-		used = strlen(known);
 	}
 	if (nearest)
 		return reader_error_head(reader, value, "%s has no such key; did you mean '%s'?",
 			shape->what, nearest);
-	return reader_error_head(
-		reader, value, "%s has no such key; expected one of %s", shape->what, known);
+	return reader_error_head(reader, value, "%s has no such key; expected one of %s",
+		shape->what, shape_keys(shape, known));
 }
 
 /* What holds of a field that is not there. Maps that are not there have all their fields absent. */
@@ -124,9 +136,11 @@ static int field_present(const struct reader *reader, const struct node *node,
 int schema_read(const struct reader *reader, const struct node *node, const struct shape *shape,
 	void *object)
 {
+	char known[KEYS_TEXT_MAX];
+
 	if (node->kind != NODE_MAP)
-		return reader_error(
-			reader, node, "%s; expected a map, %s", node_kind_name(node), shape->what);
+		return reader_error(reader, node, "%s; expected a map of %s", node_kind_name(node),
+			shape_keys(shape, known));
 	for (const struct node *value = node->first; value; value = value->next)
 		if (!field_find(shape, value->key->text))
 			return unknown_key(reader, value, shape);

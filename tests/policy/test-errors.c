@@ -43,11 +43,14 @@ static void test_top(void **state)
 		{HEAD "tenants: ^[]\n", "tenants", "an empty list; expected at least one"},
 		{HEAD "tenants: ^{alpha: {}}\n", "tenants", "a map; expected a list"},
 		{HEAD "tenants:^\n", "tenants", "nothing; expected a list"},
-		{HEAD "tenants: [^alpha]\n", "tenants[0]", "text; expected a map, a tenant"},
+		{HEAD "tenants: [^alpha]\n", "tenants[0]",
+			"text; expected a map of name, match, devices, operations, iova_windows, "
+			"memory, limits, cgroup"},
 		{HOST "sockets: ^[]\ntenants: []", "sockets",
 			"an empty list; expected at least one"},
 		{"version: 1\nhost: ^5\nsockets: []\ntenants: []", "host",
-			"text; expected a map, host"},
+			"text; expected a map of locked_memory, lend_chunk, hello_deadline_ms, "
+			"connections, session_uids"},
 	};
 
 	(void)state;
@@ -182,7 +185,8 @@ static void test_sockets(void **state)
 			"'a' a second time; the first is in line 4, column 10"},
 		{SOCKETS("- {name: a, path: a}\n- {name: b, path: ^a}"), "sockets.b.path",
 			"'a' a second time; the first is in line 4, column 19"},
-		{SOCKETS("- ^a"), "sockets[0]", "text; expected a map, a socket"},
+		{SOCKETS("- ^a"), "sockets[0]",
+			"text; expected a map of name, path, mode, owner, group"},
 	};
 
 	(void)state;
@@ -212,7 +216,7 @@ static void test_tenants(void **state)
 		{TENANT_BARE LIMITS "  ^match: {}\n", "tenants.alpha.match",
 			"matches everybody; expected a socket, a uid or a gid"},
 		{TENANT_BARE LIMITS "  match: ^5\n", "tenants.alpha.match",
-			"text; expected a map, match"},
+			"text; expected a map of socket, uid, gid"},
 		{TENANT_BARE LIMITS "  match: {uid: ^root}\n", "tenants.alpha.match.uid",
 			"'root'; " NUMBER_RULE},
 		{TENANT_BARE LIMITS "  match: {uid: ^4294967295}\n", "tenants.alpha.match.uid",
@@ -237,7 +241,7 @@ static void test_devices(void **state)
 	static const struct row rows[] = {
 		{TENANT "  devices: ^edu0\n", "tenants.alpha.devices", "text; expected a list"},
 		{TENANT "  devices: [^edu0]\n", "tenants.alpha.devices[0]",
-			"text; expected a map, a device"},
+			"text; expected a map of name, address, id, reset, mode"},
 		{TENANT "  devices: [{name: x}, ^{reset: none}]\n", "tenants.alpha.devices[1]",
 			"selects nothing; expected a name, an address or an id"},
 		{TENANT "  devices: [{name: ^Edu}]\n", "tenants.alpha.devices.Edu.name",
@@ -391,7 +395,8 @@ static void test_limits(void **state)
 			"tenants.alpha.limits.session.locked_memory",
 			"more than the tenant's own 8192; expected at most that"},
 		{LIMIT("locked_memory: 1GiB, session: ^4"), "tenants.alpha.limits.session",
-			"text; expected a map, limits of a session"},
+			"text; expected a map of locked_memory, ioas, mappings, memory_handles, "
+			"devices, objects"},
 		{TENANT "  cgroup: {memory_max: ^512KiB}\n", "tenants.alpha.cgroup.memory_max",
 			"'512KiB' is out of range; expected 1MiB to 1048576TiB"},
 		{TENANT "  cgroup: {pids_max: ^0}\n", "tenants.alpha.cgroup.pids_max",
