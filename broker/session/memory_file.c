@@ -25,7 +25,7 @@ static int check_kind(struct call *call, int fd, const struct stat *st, uint64_t
 	const char *name;
 
 	if (!S_ISREG(st->st_mode))
-		return call_error(call, EBADF, "fd",
+		return call_error(call, EINVAL, "fd",
 			"the file descriptor is a %s, not a file in memory",
 			S_ISSOCK(st->st_mode)	? "socket"
 			: S_ISFIFO(st->st_mode) ? "pipe"
@@ -45,7 +45,7 @@ static int check_kind(struct call *call, int fd, const struct stat *st, uint64_t
 		kind = MEMORY_KIND_TMPFS;
 		name = "tmpfs";
 	} else {
-		return call_error(call, EBADF, "fd",
+		return call_error(call, EINVAL, "fd",
 			"the file lies on a disk or another file system: only a memfd, or a file "
 			"on hugetlbfs or "
 			"tmpfs, can be memory for DMA");
@@ -62,11 +62,11 @@ static int check_kind(struct call *call, int fd, const struct stat *st, uint64_t
 static int check_access(struct call *call, int open_flags, int seals, bool writeable)
 {
 	if (open_flags & O_PATH)
-		return call_error(call, EBADF, "fd",
+		return call_error(call, EINVAL, "fd",
 			"the file was opened with O_PATH, which permits nothing");
 	if ((open_flags & O_ACCMODE) == O_WRONLY)
 		return call_error(
-			call, EBADF, "fd", "the file is open for writing only: open it O_RDWR");
+			call, EINVAL, "fd", "the file is open for writing only: open it O_RDWR");
 	if (!writeable)
 		return 0;
 	if ((open_flags & O_ACCMODE) != O_RDWR)

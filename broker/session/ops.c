@@ -33,7 +33,7 @@ static const struct field list_fields[] = {
 };
 
 static const struct field destroy_fields[] = {
-	FIELD_OF(Destroy, id, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(Destroy, id, REQUIRED),
 	END_OF_FIELDS,
 };
 
@@ -45,7 +45,7 @@ static const struct field memory_register_fields[] = {
 };
 
 static const struct field memory_unregister_fields[] = {
-	FIELD_OF(MemoryUnregister, memory, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(MemoryUnregister, memory, REQUIRED),
 	END_OF_FIELDS,
 };
 
@@ -55,41 +55,41 @@ static const struct field ioas_alloc_fields[] = {
 };
 
 static const struct field ioas_iova_ranges_fields[] = {
-	FIELD_OF(IoasIovaRanges, ioas, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(IoasIovaRanges, ioas, REQUIRED),
 	END_OF_FIELDS,
 };
 
 static const struct field ioas_allow_iovas_fields[] = {
-	FIELD_OF(IoasAllowIovas, ioas, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(IoasAllowIovas, ioas, REQUIRED),
 	RANGES_OF(IoasAllowIovas, ranges),
 	END_OF_FIELDS,
 };
 
 static const struct field ioas_map_fields[] = {
-	FIELD_OF(IoasMap, ioas, REQUIRED, .kind = FIELD_ID),
-	FIELD_OF(IoasMap, memory, .kind = FIELD_ID),
+	FIELD_OF(IoasMap, ioas, REQUIRED),
+	FIELD_OF(IoasMap, memory),
 	FIELD_OF(IoasMap, fd_index, .kind = FIELD_FD),
 	FIELD_OF(IoasMap, length, REQUIRED, .kind = FIELD_LENGTH),
 	FIELD_OF(IoasMap, offset, .kind = FIELD_PAGES, SPAN(IoasMap, length)),
-	FIELD_OF(IoasMap, iova, .kind = FIELD_PAGES, SPAN(IoasMap, length)),
+	FIELD_OF(IoasMap, iova, .kind = FIELD_IOVA, SPAN(IoasMap, length)),
 	FIELD_OF(IoasMap, readable),
 	FIELD_OF(IoasMap, writeable),
 	END_OF_FIELDS,
 };
 
 static const struct field ioas_unmap_fields[] = {
-	FIELD_OF(IoasUnmap, ioas, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(IoasUnmap, ioas, REQUIRED),
 	FIELD_OF(IoasUnmap, length, REQUIRED, .kind = FIELD_LENGTH_OR_ALL),
-	FIELD_OF(IoasUnmap, iova, REQUIRED, .kind = FIELD_PAGES, SPAN(IoasUnmap, length)),
+	FIELD_OF(IoasUnmap, iova, REQUIRED, .kind = FIELD_IOVA, SPAN(IoasUnmap, length)),
 	END_OF_FIELDS,
 };
 
 static const struct field ioas_copy_fields[] = {
-	FIELD_OF(IoasCopy, dst_ioas, REQUIRED, .kind = FIELD_ID),
-	FIELD_OF(IoasCopy, src_ioas, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(IoasCopy, dst_ioas, REQUIRED),
+	FIELD_OF(IoasCopy, src_ioas, REQUIRED),
 	FIELD_OF(IoasCopy, length, REQUIRED, .kind = FIELD_LENGTH),
-	FIELD_OF(IoasCopy, dst_iova, .kind = FIELD_PAGES, SPAN(IoasCopy, length)),
-	FIELD_OF(IoasCopy, src_iova, REQUIRED, .kind = FIELD_PAGES, SPAN(IoasCopy, length)),
+	FIELD_OF(IoasCopy, dst_iova, .kind = FIELD_IOVA, SPAN(IoasCopy, length)),
+	FIELD_OF(IoasCopy, src_iova, REQUIRED, .kind = FIELD_IOVA, SPAN(IoasCopy, length)),
 	FIELD_OF(IoasCopy, readable),
 	FIELD_OF(IoasCopy, writeable),
 	END_OF_FIELDS,
@@ -102,25 +102,25 @@ static const struct field device_open_fields[] = {
 };
 
 static const struct field device_attach_fields[] = {
-	FIELD_OF(DeviceAttach, device, REQUIRED, .kind = FIELD_ID),
-	FIELD_OF(DeviceAttach, pt_id, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(DeviceAttach, device, REQUIRED),
+	FIELD_OF(DeviceAttach, pt_id, REQUIRED),
 	FIELD_OF(DeviceAttach, pasid, .kind = FIELD_NOT_YET),
 	END_OF_FIELDS,
 };
 
 static const struct field device_detach_fields[] = {
-	FIELD_OF(DeviceDetach, device, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(DeviceDetach, device, REQUIRED),
 	FIELD_OF(DeviceDetach, pasid, .kind = FIELD_NOT_YET),
 	END_OF_FIELDS,
 };
 
 static const struct field device_share_fields[] = {
-	FIELD_OF(DeviceShare, device, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(DeviceShare, device, REQUIRED),
 	END_OF_FIELDS,
 };
 
 static const struct field device_close_fields[] = {
-	FIELD_OF(DeviceClose, device, REQUIRED, .kind = FIELD_ID),
+	FIELD_OF(DeviceClose, device, REQUIRED),
 	END_OF_FIELDS,
 };
 

@@ -20,9 +20,9 @@ union control_message;
 /* What a field's value must be. */
 enum field_kind {
 	FIELD_ANY,
-	FIELD_ID, /* not 0 */
 	FIELD_PAGES, /* a multiple of the page size */
-	FIELD_LENGTH, /* the same, and not 0 */
+	FIELD_IOVA, /* the same; a span that wraps is EOVERFLOW, as the kernel says, and not EINVAL */
+	FIELD_LENGTH, /* a multiple of the page size, and not 0 */
 	FIELD_LENGTH_OR_ALL, /* the same, or 2^64-1 */
 	FIELD_NOT_YET, /* 0: for a later version */
 	FIELD_FD, /* the index of an fd of this message */

@@ -133,6 +133,7 @@ static int check_text(struct call *call, const struct field *field)
 static int check_pages(struct call *call, const struct field *field)
 {
 	uint64_t value = AT(uint64_t, call->body, field->value);
+	bool is_length = field->kind == FIELD_LENGTH || field->kind == FIELD_LENGTH_OR_ALL;
 	uint64_t length;
 
 	if (field->kind == FIELD_LENGTH_OR_ALL && value == UINT64_MAX)
@@ -141,13 +142,13 @@ static int check_pages(struct call *call, const struct field *field)
 		return call_error(call, EINVAL, field->name,
 			"%s 0x%llx is not a multiple of the page size, %llu", field->name,
 			(unsigned long long)value, (unsigned long long)page_mask() + 1);
-	if (field->kind != FIELD_PAGES && value == 0)
+	if (is_length && value == 0)
 		return call_error(call, EINVAL, field->name, "%s is 0", field->name);
 	if (!field->span)
 		return 0;
 	length = AT(uint64_t, call->body, field->span);
 	if (length - 1 > UINT64_MAX - value)
-		return call_error(call, EINVAL, field->name,
+		return call_error(call, field->kind == FIELD_IOVA ? EOVERFLOW : EINVAL, field->name,
 			"%s 0x%llx with length 0x%llx goes beyond 2^64", field->name,
 			(unsigned long long)value, (unsigned long long)length);
 	return 0;
@@ -165,17 +166,13 @@ static int check_field(struct call *call, const struct field *field)
 		return 0;
 	}
 	switch (field->kind) {
-	case FIELD_ID:
-		if (AT(uint32_t, call->body, field->value) == 0)
-			return call_error(
-				call, EINVAL, field->name, "%s is 0, which is no id", field->name);
-		return 0;
 	case FIELD_NOT_YET:
 		if (AT(uint32_t, call->body, field->value) != 0)
 			return call_error(call, EINVAL, field->name, "%s must be 0 in this version",
 				field->name);
 		return 0;
 	case FIELD_PAGES:
+	case FIELD_IOVA:
 	case FIELD_LENGTH:
 	case FIELD_LENGTH_OR_ALL:
 		return check_pages(call, field);
@@ -228,7 +225,7 @@ int operation_validate(struct call *call, const PB(Operation) * message)
 		if (message->base.n_unknown_fields)
 			return call_error(call, EOPNOTSUPP, "operation",
 				"operation %u is not known", message->base.unknown_fields[0].tag);
-		return call_error(call, EINVAL, "operation", "the request names no operation");
+		return call_error(call, EOPNOTSUPP, "operation", "the request names no operation");
 	}
 	call->operation = operation;
 	call->body = message->info; /* all cases are pointers in one union */

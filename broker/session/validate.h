@@ -2,7 +2,7 @@
 /*
  * All that can be said about a request before it is done. In this order, and the first that fails is the answer:
  *
- *   unknown operation            EOPNOTSUPP
+ *   unknown operation, or none   EOPNOTSUPP
  *   illegal in this phase        EPROTO
  *   not permitted                EPERM, with the rule
  *   a field we do not know       E2BIG, with its path and number

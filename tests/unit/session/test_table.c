@@ -30,6 +30,7 @@ static void field_fill(const struct body *body, const struct field *field)
 	case FIELD_RANGES:
 		return;
 	case FIELD_PAGES:
+	case FIELD_IOVA:
 	case FIELD_LENGTH:
 	case FIELD_LENGTH_OR_ALL:
 		*(uint64_t *)at(body, field->value) = PAGE;
@@ -179,7 +180,8 @@ static void test_missing_fields(void **state)
 	for_each(state, missing_fields);
 }
 
-static void field_refused(struct scene *scene, const struct body *body, const struct field *field)
+static void field_refused(
+	struct scene *scene, const struct body *body, const struct field *field, const char *error)
 {
 	size_t n_fds = fds_right(body->operation);
 
@@ -187,7 +189,7 @@ static void field_refused(struct scene *scene, const struct body *body, const st
 	if (body->operation->fd == FD_UNLESS && strcmp(field->name, "memory") == 0)
 		n_fds = 0;
 	body_send(scene, body, n_fds);
-	assert_status(scene, "EINVAL", field->name);
+	assert_status(scene, error, field->name);
 }
 
 static void values_out_of_range(struct scene *scene, const struct operation *operation)
@@ -202,49 +204,47 @@ static void values_out_of_range(struct scene *scene, const struct operation *ope
 
 		field_fill(&body, field);
 		switch (field->kind) {
-		case FIELD_ID:
-			*(uint32_t *)value = 0;
-			field_refused(scene, &body, field);
-			break;
 		case FIELD_NOT_YET:
 			*(uint32_t *)value = 1;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			break;
 		case FIELD_FD:
 			*(uint32_t *)value = 1;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			*(uint32_t *)value = UINT32_MAX;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			break;
 		case FIELD_LENGTH:
 		case FIELD_LENGTH_OR_ALL:
 			*value = 0;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			*value = PAGE - 1;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			break;
 		case FIELD_PAGES:
+		case FIELD_IOVA:
 			*value = 1;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			if (!field->span)
 				break;
 			*value = UINT64_MAX - PAGE + 1; /* the last page: one page fits, two wrap */
 			*(uint64_t *)at(&body, field->span) = 2 * PAGE;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field,
+				field->kind == FIELD_IOVA ? "EOVERFLOW" : "EINVAL");
 			break;
 		case FIELD_NAME:
 			*(char **)value = "";
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			*(char **)value = text;
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			break;
 		case FIELD_TAG:
 			*(char **)value = "a tag of more than thirty-two byt";
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			*(char **)value = "bell\a";
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			*(char **)value = "\xc3(";
-			field_refused(scene, &body, field);
+			field_refused(scene, &body, field, "EINVAL");
 			break;
 		default:
 			break;
@@ -326,7 +326,7 @@ static void test_unknown_operation(void **state)
 		.data = (uint8_t *)"\0"};
 
 	scene_request(scene, &operation, NULL, 0);
-	assert_status(scene, "EINVAL", "operation");
+	assert_status(scene, "EOPNOTSUPP", "operation");
 	operation.base.n_unknown_fields = 1;
 	operation.base.unknown_fields = &unknown;
 	scene_request(scene, &operation, NULL, 0);
