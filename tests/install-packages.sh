@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Install what is missing of the Debian packages that building and testing need, and say what.
 #
-#   tests/install-packages.sh [--check] [--clang] [--no-install]
+#   tests/install-packages.sh [--check] [--clang] [--vm] [--no-install]
 #
 #   --check       also what .ci/run reads the code with (clang-tidy, clang-format, cppcheck)
 #   --clang       also the second compiler (preset `clang`)
+#   --vm          also what tests/vm builds and boots its kernel with
 #   --no-install  only look: fail and name what is missing
 #
 # Where everything is installed this touches nothing and needs no rights.
@@ -22,6 +23,7 @@ for argument; do
 	case $argument in
 	--check) packages+=(clang-tidy clang-format cppcheck git) ;;
 	--clang) packages+=(clang) ;;
+	--vm) packages+=(bc flex bison libelf-dev libssl-dev xz-utils zstd cpio busybox-static qemu-system-x86 util-linux) ;;
 	--no-install) install=no ;;
 	*) echo "$0: unknown argument: $argument" >&2; exit 2 ;;
 	esac
@@ -33,7 +35,7 @@ if ! command -v dpkg >/dev/null; then
 fi
 missing=()
 for package in "${packages[@]}"; do
-	dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed' || missing+=("$package")
+	dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* ok installed$' || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then
 	echo "packages: all ${#packages[@]} are installed"
