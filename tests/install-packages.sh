@@ -35,7 +35,7 @@ if ! command -v dpkg >/dev/null; then
 fi
 missing=()
 for package in "${packages[@]}"; do
-	dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* ok installed$' || missing+=("$package")
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then
 	echo "packages: all ${#packages[@]} are installed"
