@@ -70,7 +70,8 @@ field_read read_map; /* the struct at `offset`, of shape `more` */
 field_read read_list; /* const T *: an allocated array of shape `more`, its length at `count` */
 field_read read_list_inline; /* T[max] in place */
 
-/* For readers: where a row's value goes; store a number there; is this a list of as many items as the row allows? */
+/* For readers: where a row's value goes; store a number there; is this a list of as many items
+ * as the row allows? */
 void *schema_at(void *object, size_t offset);
 void schema_store_number(void *object, const struct field *field, uint64_t value);
 int schema_check_list(

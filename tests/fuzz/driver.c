@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A main() for any LLVMFuzzerTestOneInput: the same inputs in every run, so that a test can be one.
+ * A main() for any LLVMFuzzerTestOneInput: the same inputs in every run, so that a test can be
+ * one.
  *
  *   fuzz-x [-n EXECUTIONS] [-s SEED] [-o FILE] FILE|FOLDER...
  *
- * Runs every file (of every folder) as it is, then EXECUTIONS mutations of them. Mutation number k depends on SEED, k
- * and the corpus only. If one crashes, its number is printed; `-o FILE` with the same arguments and -n NUMBER then
- * writes that input, and `fuzz-x FILE` runs it alone.
+ * Runs every file (of every folder) as it is, then EXECUTIONS mutations of them. Mutation number k
+ * depends on SEED, k and the corpus only. If one crashes, its number is printed; `-o FILE` with
+ * the same arguments and -n NUMBER then writes that input, and `fuzz-x FILE` runs it alone.
  *
- * This finds what any change breaks at once. To search for what nobody thought of, configure with clang and
- * -DIOMMUB_LIBFUZZER=ON: the same targets, with libFuzzer instead of this file.
+ * This finds what any change breaks at once. To search for what nobody thought of, configure with
+ * clang and -DIOMMUB_LIBFUZZER=ON: the same targets, with libFuzzer instead of this file.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the policy's tests share: a small valid policy to vary, and loading with the expected end. */
+/* What the policy's tests share: a small valid policy to vary, and loading with the expected
+ * end. */
 #ifndef TESTS_POLICY_SUPPORT_H
 #define TESTS_POLICY_SUPPORT_H
 
@@ -22,8 +23,8 @@
 
 /* Load `text`, which must be right; the caller frees. */
 struct policy *load_good(const char *text);
-/* Load `text`, which must be refused; the caret ^ in it, which is taken out first, stands where the error must point.
- * The whole message must be "policy.yaml:LINE:COLUMN: KEY: MESSAGE". */
+/* Load `text`, which must be refused; the caret ^ in it, which is taken out first, stands where
+ * the error must point. The whole message must be "policy.yaml:LINE:COLUMN: KEY: MESSAGE". */
 void load_bad(const char *text, const char *key, const char *message);
 /* Is it right? No position is checked. */
 bool loads(const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that want to hurt their reader: each bound in a pair, each refusal with its position. That none takes long or
- * much memory is what the bounds are for; the test's own timeout and the sanitizer's limits are the judges. */
+/* Files that want to hurt their reader: each bound in a pair, each refusal with its position. That
+ * none takes long or much memory is what the bounds are for; the test's own timeout and the
+ * sanitizer's limits are the judges. */
 #include "tests/policy/support.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every row of the language decides something: a table of rows, each with a line that sets it, and what then differs
- * in the loaded policy. A walk over the language's own tables fails for a row that has no line here.
+ * Every row of the language decides something: a table of rows, each with a line that sets it, and
+ * what then differs in the loaded policy. A walk over the language's own tables fails for a row
+ * that has no line here.
  */
 #include "tests/policy/support.h"
 
@@ -13,7 +14,8 @@
 
 enum in { IN_POLICY, IN_SOCKET, IN_TENANT, IN_DEVICE };
 
-/* Where in the loaded policy a row shows: a number of `size` bytes, a string (size 0), or an inline string. */
+/* Where in the loaded policy a row shows: a number of `size` bytes, a string (size 0), or an
+ * inline string. */
 struct row {
 	const char *path; /* in the language: lists without index */
 	const char *text; /* a policy that sets it */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The n-th allocation of ours fails, for every n: always -ENOMEM and a message, nothing leaked (the sanitizer looks). */
+/* The n-th allocation of ours fails, for every n: always -ENOMEM and a message, nothing leaked
+ * (the sanitizer looks). */
 #include "tests/policy/support.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The policy includes nothing of the broker, so its numbers are written a second time. Here they are compared. */
+/* The policy includes nothing of the broker, so its numbers are written a second time. Here they
+ * are compared. */
 #include "tests/policy/support.h"
 
 #include <stdio.h>

@@ -33,6 +33,8 @@ int broker_stop(struct broker *broker);
 void broker_kill(struct broker *broker);
 void broker_remove(struct broker *broker);
 bool broker_logged(const struct broker *broker, const char *text);
+/* It is there, or will be shortly. */
+void assert_logged(const struct broker *broker, const char *text);
 
 /* Connect to a socket; -errno if that fails. */
 int client_connect(const struct broker *broker, const char *socket_name);
@@ -44,9 +46,11 @@ pid_t session_pid(int client);
 size_t session_fds(int client, char *text, size_t bytes);
 int session_sends(int client, const void *bytes, size_t length); /* 0 or errno */
 int session_sends_fd(int client, const void *bytes, size_t length);
+void session_close_control(int client);
 void session_asks(
 	int client, union control_message *message, enum control_type type, uint64_t serial);
-int session_hears(int client, union control_message *ret, int *ret_fd); /* type, or 0 at its end */
+int session_hears(int client, union control_message *ret,
+	int *ret_fd); /* type, 0: end, -1: no control message */
 /* Connect, see SETUP, say READY. */
 int session_begin(const struct broker *broker, const char *socket_name);
 

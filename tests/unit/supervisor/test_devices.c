@@ -190,7 +190,7 @@ static void a_device_of_a_dead_session_goes_to_the_next_after_its_reset(void **s
 	} while (type == CONTROL_DENIED && answer.denied.error == EBUSY);
 	assert_int_equal(type, CONTROL_GRANTED);
 	close(fd);
-	assert_true(broker_logged(&broker, "device.reset"));
+	assert_logged(&broker, "device.reset");
 	close(beta);
 }
 
@@ -230,7 +230,7 @@ static void a_helper_that_says_nothing_quarantines(void **state)
 	broker_start(&own, policy_two_tenants, TEST_BROKEN_DIR);
 	alpha = session_begin(&own, "alpha.sock");
 	open_denied(alpha, "edu0", EBUSY, "its reset failed", NULL);
-	assert_true(broker_logged(&own, "device.quarantined"));
+	assert_logged(&own, "device.quarantined");
 	close(alpha);
 	assert_int_equal(broker_stop(&own), 0);
 	broker_remove(&own);
