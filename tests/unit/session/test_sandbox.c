@@ -155,7 +155,7 @@ static void deed_add_seals(void)
 
 static void deed_ioctl_tty(void)
 {
-	(void)ioctl(0, TCGETS, NULL);
+	(void)ioctl(0, TIOCSTI, NULL);
 }
 
 static void deed_ioctl_option(void)
@@ -348,7 +348,7 @@ static void every_rule_says_why(void **state)
 		assert_true(rules[i].arg < 6);
 		assert_int_equal(rules[i].value & ~rules[i].mask, 0);
 		if (rules[i].number == SYS_ioctl)
-			assert_true(rules[i].when == FILTER_KERNEL && rules[i].mask != 0);
+			assert_true(!(rules[i].when & FILTER_MODEL) && rules[i].mask != 0);
 	}
 }
 
