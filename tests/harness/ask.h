@@ -29,7 +29,12 @@ typedef Iommubroker__V1__Result Result;
 typedef Iommubroker__V1__Range Range;
 typedef Iommubroker__V1__Batch Batch;
 
-#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+#define SET(message, field, value)                                                                 \
+	do {                                                                                       \
+		__typeof__(message) set_message = (message);                                       \
+		set_message->has_##field = 1;                                                      \
+		set_message->field = (value);                                                      \
+	} while (0)
 
 /* Every operation: field, constant, type. */
 #define ASK_OPERATIONS(X)                                                                          \

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define BROKERS_MAX 4
-#define READY_FD 9
 #define PROCESSES_MAX 256
 
 static struct harness_broker *brokers[BROKERS_MAX]; /* those that teardown would have to end */
@@ -88,11 +87,11 @@ static void exec_broker(const struct harness_broker *broker, int ready_fd)
 	snprintf(log, sizeof(log), "%s/log", broker->directory);
 	log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (log_fd < 0 || dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0 ||
-		dup2(ready_fd, READY_FD) < 0)
+		fcntl(ready_fd, F_SETFD, 0) < 0)
 		_exit(126);
 	harness_program("iommu-brokerd", program, sizeof(program));
 	snprintf(run, sizeof(run), "%s/run", broker->directory);
-	snprintf(ready, sizeof(ready), "%d", READY_FD);
+	snprintf(ready, sizeof(ready), "%d", ready_fd);
 	argv[n++] = program;
 	argv[n++] = "--policy";
 	argv[n++] = broker->policy;

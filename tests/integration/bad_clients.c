@@ -22,13 +22,14 @@ static void client_that_says_nothing(void **state)
 {
 	static const char policy[] =
 		"version: 1\n"
-		"host: { session_uids: @session_uids@, hello_deadline_ms: 200 }\n"
+		"host: { session_uids: @session_uids@, locked_memory: 64MiB, hello_deadline_ms: "
+		"200 }\n"
 		"sockets:\n"
 		"  - { name: alpha, path: alpha.sock, mode: \"0666\" }\n"
 		"  - { name: beta, path: beta.sock, mode: \"0666\" }\n"
 		"tenants:\n"
-		"  - { name: alpha, match: { socket: alpha } }\n"
-		"  - { name: beta, match: { socket: beta } }\n";
+		"  - { name: alpha, match: { socket: alpha }, limits: { locked_memory: 4MiB } }\n"
+		"  - { name: beta, match: { socket: beta }, limits: { locked_memory: 4MiB } }\n";
 	struct scene scene;
 	struct wire *victim;
 

@@ -10,7 +10,7 @@
 
 #define PAGE UINT64_C(4096)
 
-static const uint32_t strange_ids[] = {0, 0x7fffffff, 0x80000000, 0xdeadbeef, 0xffffffff, 999};
+static const uint32_t strange_ids[] = {0x7fffffff, 0x80000000, 0xdeadbeef, 0xffffffff, 999};
 
 static void expect_destroy(struct wire *wire, uint32_t id, const char *error)
 {
@@ -182,10 +182,12 @@ static void missing_fields(void **state)
 	victim = scene_victim(&scene);
 	ask_destroy(&ask);
 	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "id");
-	ask_ioas_map(&ask);
-	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "ioas");
+	SET(ask_ioas_map(&ask), memory, 0x80000001);
+	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "missing");
+	ask_ioas_map(&ask); /* neither a memory handle nor a file descriptor */
+	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "file descriptor");
 	SET(ask_ioas_unmap(&ask), ioas, 1);
-	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "iova");
+	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "missing");
 	SET(ask_device_attach(&ask), pt_id, 1);
 	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "device");
 	ask_ioas_alloc(&ask)->tag = (char *)"a tag of thirty-three characters!";

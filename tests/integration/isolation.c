@@ -119,14 +119,15 @@ static void device_list_shows_own_policy(void **state)
 /* As root: tenants by uid on one socket, nobody else gets in. */
 static void tenants_by_uid(void **state)
 {
-	static const char policy[] = "version: 1\n"
-				     "host: { session_uids: @session_uids@ }\n"
-				     "sockets:\n"
-				     "  - { name: main, path: main.sock, mode: \"0666\" }\n"
-				     "tenants:\n"
-				     "  - { name: alpha, match: { uid: 64001 } }\n"
-				     "  - { name: beta, match: { uid: 64002 } }\n"
-				     "  - { name: gamma, match: { gid: 64003 } }\n";
+	static const char policy[] =
+		"version: 1\n"
+		"host: { session_uids: @session_uids@, locked_memory: 64MiB }\n"
+		"sockets:\n"
+		"  - { name: main, path: main.sock, mode: \"0666\" }\n"
+		"tenants:\n"
+		"  - { name: alpha, match: { uid: 64001 }, limits: { locked_memory: 4MiB } }\n"
+		"  - { name: beta, match: { uid: 64002 }, limits: { locked_memory: 4MiB } }\n"
+		"  - { name: gamma, match: { gid: 64003 }, limits: { locked_memory: 4MiB } }\n";
 	static const struct {
 		uid_t uid;
 		gid_t gid;

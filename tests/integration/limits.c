@@ -31,7 +31,8 @@ static void make_policy(char *buffer, size_t bytes, const char *host, const char
 		"    devices: [ { name: edu0 }, { name: edu1 } ]\n"
 		"    limits: { %s }\n"
 		"  - name: beta\n"
-		"    match: { socket: beta }\n",
+		"    match: { socket: beta }\n"
+		"    limits: { locked_memory: 4MiB }\n",
 		host, limits);
 }
 
@@ -165,7 +166,8 @@ static void objects_of_each_kind(void **state)
 
 	(void)state;
 	make_policy(policy, sizeof(policy), "locked_memory: 64MiB",
-		"session: { ioas: 2, mappings: 3, memory_handles: 2, devices: 1 }");
+		"locked_memory: 32MiB, session: { ioas: 2, mappings: 3, memory_handles: 2, "
+		"devices: 1 }");
 	scene_open(&scene, policy);
 	victim = scene_victim(&scene);
 	ioas[0] = wire_ioas_alloc(victim);
@@ -203,7 +205,8 @@ static void connections_of_a_tenant(void **state)
 	const Welcome *welcome;
 
 	(void)state;
-	make_policy(policy, sizeof(policy), "locked_memory: 64MiB", "connections: 2");
+	make_policy(policy, sizeof(policy), "locked_memory: 64MiB",
+		"locked_memory: 32MiB, connections: 2");
 	scene_open(&scene, policy); /* the witness is the first */
 	second = scene_victim(&scene);
 	third = wire_connect(scene.broker, "alpha.sock");
