@@ -135,7 +135,7 @@ static int process_check(const struct uid_range *range, const struct uid_sources
 			continue;
 		if (!process_is_session(sources->proc, pid, sources->session_program)) {
 			(void)snprintf(error, UID_RANGE_ERROR_MAX,
-				"session uid %u is in use by process %s", uids[i], pid);
+				"session uid %u is in use by process %.20s", uids[i], pid);
 			return -EADDRINUSE;
 		}
 		if (uids[i] - range->first < UIDS_MAX)

@@ -261,6 +261,9 @@ int main(void)
 		map_us[turn] = measure(wire->fd, &map, &unmap, 2000);
 		batch_us[turn] = measure(wire->fd, &batch_map, &batch_unmap, 100) / BATCH;
 	}
+	kill(echo, SIGKILL);
+	waitpid(echo, NULL, 0);
+	close(echo_fd);
 	/* All of that was what it should be: the session still has nothing mapped, and says so. */
 	if (wire_used(wire, IOMMUBROKER__V1__SCOPE__SCOPE_SESSION,
 		    IOMMUBROKER__V1__RESOURCE__RESOURCE_MAPPINGS) != 0) {
@@ -285,9 +288,6 @@ int main(void)
 		printf("%-44s %10s (an undumpable process: only root sees it)\n",
 			"private memory of an idle session", "?");
 
-	kill(echo, SIGKILL);
-	waitpid(echo, NULL, 0);
-	close(echo_fd);
 	wire_close(wire);
 	harness_broker_stop(broker);
 	return 0;
