@@ -31,9 +31,14 @@ static bool has_baseline_fds(void *arg)
 
 void scene_open(struct scene *scene, const char *policy)
 {
+	scene_open_with(scene, policy, NULL);
+}
+
+void scene_open_with(struct scene *scene, const char *policy, const char *const *arguments)
+{
 	int memfd = wire_memfd(PAGE, 0);
 
-	scene->broker = harness_broker_start(policy ? policy : harness_policy_sockets, NULL);
+	scene->broker = harness_broker_start(policy ? policy : harness_policy_sockets, arguments);
 	scene->witness = wire_open(scene->broker, "alpha.sock");
 	scene->sessions[0] = harness_session_new(NULL, 0);
 	scene->beta = wire_open(scene->broker, "beta.sock");

@@ -25,7 +25,9 @@ struct scene {
 	uint32_t beta_ioas, beta_memory;
 };
 
-/* `policy` NULL: harness_policy_sockets. Tenant alpha at alpha.sock, beta at beta.sock. */
+/* `policy` NULL: harness_policy_sockets. Tenant alpha at alpha.sock, beta at beta.sock. More of the broker's command line in
+ * `arguments` (NULL at the end). */
+void scene_open_with(struct scene *scene, const char *policy, const char *const *arguments);
 void scene_open(struct scene *scene, const char *policy);
 struct wire *scene_victim(struct scene *scene); /* connected and welcome, as alpha */
 void scene_serves_beta(struct scene *scene);

@@ -218,7 +218,7 @@ static void unknown_operation(void **state)
 	(void)state;
 	scene_open(&scene, NULL);
 	send_operation_with_unknown(&scene, unknown, sizeof(unknown), "EOPNOTSUPP");
-	send_operation_with_unknown(&scene, none, 0, "EINVAL"); /* names no operation at all */
+	send_operation_with_unknown(&scene, none, 0, "EOPNOTSUPP");
 	scene_close(&scene);
 }
 

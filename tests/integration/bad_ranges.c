@@ -97,7 +97,7 @@ static void maps_that_collide(void **state)
 	ioas = wire_ioas_alloc(victim);
 	memory = wire_memory_register(victim, fd, true);
 	set_map(&ask, ioas, memory, 0, 2 * PAGE, -PAGE);
-	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EINVAL", "2^64");
+	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EOVERFLOW", "2^64");
 	wire_map_fixed(victim, ioas, memory, 0, 2 * PAGE, 0x10000);
 	set_map(&ask, ioas, memory, 0, PAGE, 0x10000);
 	wire_expect_error(wire_call(victim, &ask, NULL, 0), "EEXIST", NULL);
@@ -147,7 +147,7 @@ static void unmaps_that_cut(void **state)
 		victim, ioas, 0x10000, 3 * PAGE, "ENOENT"); /* the first whole, the second cut */
 	expect_unmap(victim, ioas, 0x20000, PAGE, "ENOENT");
 	expect_unmap(victim, ioas, 0x10000, 0, "EINVAL");
-	expect_unmap(victim, ioas, -PAGE, 2 * PAGE, "EINVAL");
+	expect_unmap(victim, ioas, -PAGE, 2 * PAGE, "EOVERFLOW");
 	assert_int_equal(wire_used(victim, IOMMUBROKER__V1__SCOPE__SCOPE_SESSION,
 				 IOMMUBROKER__V1__RESOURCE__RESOURCE_LOCKED_BYTES),
 		4 * PAGE);

@@ -17,18 +17,19 @@ complain() {
 mapfile -t files < <(find . -type f -not -path './build*' -not -path './.git/*' -not -path './.git' \
 	-not -path './.cache/*' -printf '%P\n' | LC_ALL=C sort)
 
-# An include of a path below the root, "broker/…": DIRECTORY may include only what matches PATTERN.
-wall() {
+# An include of a path below the root, "broker/…": DIRECTORY (but EXCEPT) may include only what matches PATTERN.
+wall() { # DIRECTORY PATTERN [EXCEPT]
 	local directory=$1 pattern=$2 hit
 	while read -r hit; do
 		[ -n "$hit" ] && complain "include wall: $hit"
-	done < <(grep -rnE --include='*.[ch]' '^#include "[a-z_]+/' "$directory" 2>/dev/null |
+	done < <(find "$directory" -name '*.[ch]' -not -path "${3:-}" -exec grep -nHE '^#include "[a-z_]+/' {} + 2>/dev/null |
 		grep -vE "#include \"($pattern)" || true)
 }
 wall broker/common 'broker/common/|include/'
 wall broker/sim 'broker/sim/|include/'
 wall policy 'policy/'
-wall broker/supervisor 'broker/supervisor/|broker/common/|policy/|include/'
+wall broker/supervisor 'broker/supervisor/|broker/common/|policy/|include/' 'broker/supervisor/helper/*'
+wall broker/supervisor/helper 'broker/supervisor/|broker/common/|broker/sim/|include/'
 wall broker/session 'broker/session/|broker/common/|broker/sim/|include/'
 wall client 'client/|include/'
 # Nothing of the protocol's code where no client's byte may be parsed.
