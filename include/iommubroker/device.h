@@ -19,8 +19,9 @@
  *       iommub_device_free(device);
  *
  * The rules are those of conn.h: 0 or a negative errno value, outputs on success only, no threads,
- * no signals, no output. A handle serves one thread at a time. A region access of 1, 2, 4 or 8
- * aligned bytes is one access of the device, longer ones are cut into such.
+ * no signals, no output. A handle serves one thread at a time. A region access of 1, 2 or 4 aligned
+ * bytes is one access of the device; 8 are one where the kernel can, else two; longer ones are cut
+ * into such.
  *
  * Errors that any call may return when the fd is a socket:
  *   -ETIMEDOUT   no answer within the handle's timeout

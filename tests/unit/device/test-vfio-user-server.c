@@ -432,6 +432,37 @@ static void test_replaced_eventfds_are_closed(void **state)
 	close(fd);
 }
 
+/* Two connections to one device, as after DEVICE_SHARE: one device, one set of interrupts; the end of
+ * one is nothing to the other. */
+static void test_shared_device(void **state)
+{
+	struct rig *rig = *state;
+	struct rig other = {0};
+	const uint32_t value = 0x1234;
+	const uint16_t command = 0x0006;
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint32_t back = 0;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(
+		vfio_user_server_new(ends[0], &edu_vfio_ops, &rig->device, &other.server), 0);
+	other.client = ends[1];
+	rig_negotiate(&other);
+	assert_int_equal(region_write(&other, 7, 4, &command, 2), 0);
+	assert_int_equal(rig_irq_set(&other, TRIGGER_EVENTFD, 1, 0, 1, &fd, 1), 0);
+	assert_int_equal(region_write(&other, 0, EDU_REG_LIVENESS, &value, 4), 0);
+	rig_send(&other, "half", 4, NULL, 0);
+	assert_int_equal(vfio_user_server_run(other.server), 0);
+	vfio_user_server_free(other.server);
+	close(other.client);
+	assert_int_equal(region_read(rig, 0, EDU_REG_LIVENESS, &back, 4), 0);
+	assert_int_equal(back, ~value);
+	raise_irq(rig, 1);
+	assert_int_equal(signals(fd), 1);
+	close(fd);
+}
+
 static void test_reset(void **state)
 {
 	struct rig *rig = *state;
@@ -467,6 +498,7 @@ int main(void)
 		TEST(test_irq_wrong_kind_of_fd),
 		TEST(test_full_eventfd_does_not_block),
 		TEST(test_replaced_eventfds_are_closed),
+		TEST(test_shared_device),
 		TEST(test_reset),
 	};
 
