@@ -125,7 +125,8 @@ static int choose(const struct fake_object *object, uint32_t ioas, uint64_t leng
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		for (uint64_t at = ranges[i].start; at + length - 1 <= ranges[i].last; at += 0x1000)
+		for (uint64_t at = ranges[i].start;
+			at <= ranges[i].last && length - 1 <= ranges[i].last - at; at += 0x1000)
 			if (is_free(ioas, at, at + length - 1)) {
 				*iova = at;
 				return 0;
@@ -356,6 +357,8 @@ static int do_attach(struct fake_object *device, struct vfio_device_attach_iommu
 			hwpt = i;
 	if (!hwpt) {
 		hwpt = id_new(FAKE_HWPT);
+		if (!hwpt)
+			return -ENOMEM;
 		fake.objects[hwpt].ioas = arg->pt_id;
 	}
 	device->hwpt = hwpt;
