@@ -22,14 +22,12 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-static int page_map(int fd, int prot, void **ret)
+/* NULL with errno. */
+static void *page_map(int fd)
 {
-	void *page = mmap(NULL, ACCOUNT_PAGE_BYTES, prot, MAP_SHARED, fd, 0);
+	void *page = mmap(NULL, ACCOUNT_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (page == MAP_FAILED)
-		return -errno;
-	*ret = page;
-	return 0;
+	return page == MAP_FAILED ? NULL : page;
 }
 
 static int lock_init(pthread_mutex_t *lock)
@@ -50,16 +48,14 @@ static int lock_init(pthread_mutex_t *lock)
 
 static int account_page_open(struct account_pages *pages)
 {
-	void *page;
 	int error;
 
 	pages->account_fd = memfd_sized("iommu-broker-account", ACCOUNT_PAGE_BYTES);
 	if (pages->account_fd < 0)
 		return pages->account_fd;
-	error = page_map(pages->account_fd, PROT_READ | PROT_WRITE, &page);
-	if (error)
-		return error;
-	pages->account = page;
+	pages->account = page_map(pages->account_fd);
+	if (!pages->account)
+		return -errno;
 	error = lock_init(&pages->account->lock);
 	if (error)
 		return error;
@@ -71,17 +67,13 @@ static int account_page_open(struct account_pages *pages)
 static int limits_page_open(struct account_pages *pages)
 {
 	char path[sizeof("/proc/self/fd/") + 11];
-	void *page;
-	int fd, error;
+	int fd, error = 0;
 
 	fd = memfd_sized("iommu-broker-limits", ACCOUNT_PAGE_BYTES);
 	if (fd < 0)
 		return fd;
-	error = page_map(fd, PROT_READ | PROT_WRITE, &page);
-	if (error)
-		goto out;
-	pages->limits = page;
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
+	pages->limits = page_map(fd);
+	if (!pages->limits || fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
 		error = -errno;
 		goto out;
 	}

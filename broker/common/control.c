@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct control_device) == CONTROL_NAME_MAX + 16 + 16, "no 
 _Static_assert(
 	sizeof(struct control_setup) == 16 + 8 + CONTROL_NAME_MAX + 8 + 8 + 16 +
 						CONTROL_WINDOWS_MAX * sizeof(struct control_range) +
-						4 * CONTROL_RULE_MAX,
+						4 * sizeof(((struct control_setup *)0)->rule_limits),
 	"no padding");
 _Static_assert(sizeof(struct control_denied) == 16 + 8 + CONTROL_TEXT_MAX + CONTROL_RULE_MAX, "");
 _Static_assert(sizeof(struct control_devices) ==

@@ -163,7 +163,7 @@ static int task_spawn(struct helper_task *task)
 /* The place in `running` is taken already. A start that fails is reported from the loop, as every other end is. */
 static void task_run(struct helper_task *task)
 {
-	struct timeval deadline = {task->deadline_ms / 1000, task->deadline_ms % 1000 * 1000};
+	struct timeval deadline = timeval_of_ms(task->deadline_ms);
 	const struct timeval now = {0, 0};
 
 	task->error = task_spawn(task);

@@ -30,7 +30,8 @@ struct device {
 	int fd; /* what a session is granted a duplicate of; -1: none yet */
 	int fresh_fd; /* the state that a running reset is making; -1: none */
 	struct lease lease;
-	TAILQ_HEAD(, session_proc) waiting; /* sessions whose open waits for the reset to end */
+	TAILQ_HEAD(waiting_list, session_proc)
+	waiting; /* sessions whose open waits for the reset to end */
 	struct supervisor *supervisor;
 };
 

@@ -195,7 +195,7 @@ void listeners_close(struct supervisor *supervisor)
 /* Without an fd to accept with, a listening socket stays readable: look away for a while instead of spinning. */
 static void pause_accepting(struct supervisor *supervisor)
 {
-	static const struct timeval pause = {0, PAUSE_MS * 1000};
+	const struct timeval pause = timeval_of_ms(PAUSE_MS);
 	struct listeners *listeners = &supervisor->listeners;
 
 	audit_say(supervisor->audit, AUDIT_WARNING, "listen.paused",

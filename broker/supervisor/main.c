@@ -226,7 +226,7 @@ static void on_stop_deadline(evutil_socket_t fd, short events, void *arg)
 
 static void on_signal(evutil_socket_t fd, short events, void *arg)
 {
-	static const struct timeval deadline = {STOP_MS / 1000, STOP_MS % 1000 * 1000};
+	const struct timeval deadline = timeval_of_ms(STOP_MS);
 	struct supervisor *supervisor = arg;
 	struct signalfd_siginfo info;
 

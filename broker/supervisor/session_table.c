@@ -136,8 +136,7 @@ static void on_deadline(evutil_socket_t fd, short events, void *arg)
 
 void session_closed(struct session_proc *session)
 {
-	static const struct timeval grace = {
-		SESSION_CLOSED_MS / 1000, SESSION_CLOSED_MS % 1000 * 1000};
+	const struct timeval grace = timeval_of_ms(SESSION_CLOSED_MS);
 
 	session->closed = true;
 	(void)event_del(session->on_control);
@@ -216,8 +215,7 @@ static int process_start(struct session_proc *session, int client_fd, int contro
 
 static int events_start(struct session_proc *session)
 {
-	static const struct timeval deadline = {
-		SESSION_READY_MS / 1000, SESSION_READY_MS % 1000 * 1000};
+	const struct timeval deadline = timeval_of_ms(SESSION_READY_MS);
 	struct event_base *base = session->supervisor->base;
 
 	session->on_death =

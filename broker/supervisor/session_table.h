@@ -54,7 +54,7 @@ struct session_proc {
 };
 
 struct session_table {
-	LIST_HEAD(, session_proc) all;
+	LIST_HEAD(session_list, session_proc) all;
 	uint64_t count;
 	uint64_t last_id;
 };

@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "broker/supervisor/audit.h"
 #include "broker/supervisor/helper_task.h"
@@ -53,6 +54,11 @@ struct supervisor {
 
 /* Milliseconds of a clock that only goes forward. */
 uint64_t supervisor_now_ms(void);
+
+static inline struct timeval timeval_of_ms(unsigned int ms)
+{
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+}
 
 /* Look whether a phase has ended: the devices' first reset (then we are ready), or the shutdown. Called by whoever ends
  * something. */
