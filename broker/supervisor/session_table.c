@@ -114,9 +114,9 @@ void session_kill(struct session_proc *session, const char *why)
 
 void sessions_kill_all(struct supervisor *supervisor, const char *why)
 {
-	struct session_proc *session;
+	struct session_proc *session = LIST_FIRST(&supervisor->sessions.all);
 
-	LIST_FOREACH (session, &supervisor->sessions.all, link)
+	for (; session; session = LIST_NEXT(session, link))
 		session_kill(session, why);
 }
 
