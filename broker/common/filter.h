@@ -43,11 +43,11 @@ enum filter_when {
 
 /* Allowed if (argument[arg] & mask) == value; a rule without a condition has mask 0. */
 struct filter_rule {
-	int number;
 	const char *call;
 	const char *why;
 	uint64_t mask;
 	uint64_t value;
+	int number;
 	uint8_t arg;
 	uint8_t when; /* enum filter_when, or-ed */
 };

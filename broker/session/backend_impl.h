@@ -32,7 +32,7 @@ struct backend {
 	int context_fd; /* what devices are bound to */
 	bool no_map_file;
 	struct file_windows windows; /* empty where MAP_FILE works */
-	LIST_HEAD(, backend_device) devices;
+	LIST_HEAD(backend_devices, backend_device) devices;
 	backend_fault_fn fault_handler;
 	void *fault_arg;
 };

@@ -186,7 +186,7 @@ static int state_map(int state_fd, void **ret)
 static int device_setup(struct edu_device *device, int state_fd)
 {
 	const struct iommufd_sim_device_desc desc = {.size = sizeof(desc)};
-	void *state;
+	void *state = NULL;
 	int error = state_map(state_fd, &state);
 
 	if (error < 0)

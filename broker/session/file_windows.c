@@ -147,7 +147,7 @@ static void area_add(struct file_windows *windows, uint32_t ioas, uint64_t iova,
 		return; /* the reference stays: the window lives as long as the session */
 	*area = (struct file_area){.ioas = ioas, .iova = iova, .last = last, .window = window};
 	RB_INSERT(file_areas, &windows->areas, area);
-}
+} // NOLINT(clang-analyzer-unix.Malloc): the tree holds it
 
 void file_windows_mapped(struct file_windows *windows, uint32_t ioas, uint64_t iova,
 	uint64_t length, struct file_window *window)

@@ -195,8 +195,8 @@ int main(int argc, char **argv)
 {
 	static struct control_setup setup;
 	struct session session = {.setup = &setup, .phase = PHASE_HELLO};
-	struct dispatcher *dispatcher;
-	struct loop *loop;
+	struct dispatcher *dispatcher = NULL;
+	struct loop *loop = NULL;
 	const char *why = "no SETUP";
 	uint32_t landlock_abi;
 	int error;

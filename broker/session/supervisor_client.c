@@ -248,7 +248,7 @@ int supervisor_call(struct supervisor_client *client, union control_message *req
 {
 	const uint64_t serial = client->last_serial + 1;
 	const int64_t until_ms = now_ms() + client->call_ms;
-	union control_message received;
+	union control_message received = {.header = {0}};
 	int error, fd = -1;
 
 	if (client->asked)

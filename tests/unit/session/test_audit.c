@@ -29,7 +29,7 @@ static int setup(void **state)
 	int fds[2];
 
 	(void)state;
-	clock_ms += 3600 * 1000; /* every budget is full */
+	clock_ms += INT64_C(3600000); /* every budget is full */
 	session = (struct session){0};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -1;
@@ -63,7 +63,7 @@ static bool record_next(struct control_audit *ret)
 
 static void record_is_what_was_said(void **state)
 {
-	struct control_audit record;
+	struct control_audit record = {.kind = 0};
 
 	(void)state;
 	session_audit(&session, AUDIT_DENIED, -1, "device %s\nEND forged \x1b[2J", "edu0");
@@ -76,7 +76,7 @@ static void record_is_what_was_said(void **state)
 
 static void long_text_ends(void **state)
 {
-	struct control_audit record;
+	struct control_audit record = {.kind = 0};
 	char text[2 * CONTROL_TEXT_MAX];
 
 	(void)state;
@@ -89,7 +89,7 @@ static void long_text_ends(void **state)
 
 static void drain(unsigned int expected)
 {
-	struct control_audit record;
+	struct control_audit record = {.kind = 0};
 	unsigned int n = 0;
 
 	while (record_next(&record))
@@ -99,7 +99,7 @@ static void drain(unsigned int expected)
 
 static void budget_is_per_kind_and_refills(void **state)
 {
-	struct control_audit record;
+	struct control_audit record = {.kind = 0};
 
 	(void)state;
 	for (unsigned int i = 0; i < AUDIT_BURST; i++)
@@ -127,7 +127,7 @@ static void budget_is_per_kind_and_refills(void **state)
 /* A supervisor that does not drain: nothing blocks, and the count comes with the next record that fits. */
 static void unsent_records_are_counted(void **state)
 {
-	struct control_audit record;
+	struct control_audit record = {.kind = 0};
 	unsigned int n = 0, sent = 0;
 
 	(void)state;

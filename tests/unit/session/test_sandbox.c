@@ -374,7 +374,7 @@ static void no_filter_is_an_error(void **state)
 	assert_int_equal(sandbox_seccomp(fd), -EPROTO);
 	assert_int_equal(ftruncate(fd, 7), 0);
 	assert_int_equal(sandbox_seccomp(fd), -EPROTO);
-	assert_int_equal(ftruncate(fd, 8 * 4097), 0);
+	assert_int_equal(ftruncate(fd, INT64_C(8) * 4097), 0);
 	assert_int_equal(sandbox_seccomp(fd), -EPROTO);
 	assert_int_equal(prctl(PR_GET_SECCOMP), 0);
 	close(fd);
