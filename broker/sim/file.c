@@ -30,8 +30,9 @@ static int file_compare(const struct sim_file *a, const struct sim_file *b)
 
 RB_GENERATE_INTERNAL(sim_files, sim_file, node, file_compare, SIM_TREE_FUNCTION)
 
-/* Map as much as the file has now, whole (huge) pages; what was mapped before stays if this fails. */
-static void file_map(struct sim_file *file, int fd, const struct stat *st)
+/* Map as much as the file has now, whole (huge) pages; what was mapped before stays if this fails. -ENOMEM: there is no
+ * room for it. A file that cannot be mapped at all is no error here. */
+static int file_map(struct sim_file *file, int fd, const struct stat *st)
 {
 	uint64_t unit = st->st_blksize > (blksize_t)SIM_PAGE_BYTES ? (uint64_t)st->st_blksize
 								   : SIM_PAGE_BYTES;
@@ -40,21 +41,23 @@ static void file_map(struct sim_file *file, int fd, const struct stat *st)
 	void *map;
 
 	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (map == MAP_FAILED) {
+	if (map == MAP_FAILED && errno != ENOMEM) {
 		writable = false;
 		map = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	}
 	if (map == MAP_FAILED)
-		return;
-	if (file->map && file->writable && !writable && bytes <= file->map_bytes) {
+		return errno == ENOMEM ? -ENOMEM : 0;
+	if (file->map && file->writable && !writable) {
+		/* This fd allows less than the one before: what devices may write to stays so. */
 		(void)munmap(map, bytes);
-		return;
+		return 0;
 	}
 	if (file->map)
 		(void)munmap(file->map, file->map_bytes);
 	file->map = map;
 	file->map_bytes = bytes;
 	file->writable = writable;
+	return 0;
 }
 
 int sim_file_get(struct sim_context *context, int fd, struct sim_file **ret)
@@ -62,6 +65,7 @@ int sim_file_get(struct sim_context *context, int fd, struct sim_file **ret)
 	struct sim_file key = {0}, *file;
 	struct stat st;
 	bool mappable;
+	int r;
 
 	if (fstat(fd, &st) < 0)
 		return -EBADF;
@@ -77,13 +81,18 @@ int sim_file_get(struct sim_context *context, int fd, struct sim_file **ret)
 		file->inode = st.st_ino;
 		/* Only shmem and hugetlbfs know seals, and only those two can be pinned. */
 		file->pinnable = S_ISREG(st.st_mode) && fcntl(fd, F_GET_SEALS) >= 0;
-		if (mappable)
-			file_map(file, fd, &st);
+		r = mappable ? file_map(file, fd, &st) : 0;
+		if (r < 0) {
+			free(file);
+			return r;
+		}
 		if (file->map)
 			(void)RB_INSERT(sim_files, &context->files, file);
 		context->file_count++;
 	} else if ((uint64_t)st.st_size > file->map_bytes || !file->writable) {
-		file_map(file, fd, &st);
+		r = file_map(file, fd, &st);
+		if (r < 0)
+			return r;
 	}
 	file->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 	file->refs++;

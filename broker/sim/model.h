@@ -152,9 +152,9 @@ struct sim_hwpt {
 struct sim_ioas {
 	struct sim_object object;
 	struct sim_iova_map map;
-	TAILQ_HEAD(, sim_reserved) reserved;
+	TAILQ_HEAD(sim_reserved_list, sim_reserved) reserved;
 	struct sim_allowed allowed;
-	TAILQ_HEAD(, sim_hwpt) hwpts;
+	TAILQ_HEAD(sim_hwpt_list, sim_hwpt) hwpts;
 	uint32_t hwpt_count; /* with one, mappings are pinned */
 	uint64_t alignment;
 };
@@ -195,7 +195,7 @@ void sim_hwpt_destroy(struct sim_context *context, struct sim_object *object);
 
 struct sim_group {
 	TAILQ_ENTRY(sim_group) link; /* iommufd_sim::groups */
-	TAILQ_HEAD(, sim_device) attached;
+	TAILQ_HEAD(sim_device_list, sim_device) attached;
 	uint32_t number; /* 0: of one device only */
 	uint32_t refs; /* devices */
 	uint32_t owned; /* bound devices */
@@ -244,7 +244,7 @@ struct sim_fd {
 struct iommufd_sim {
 	struct sim_fd *fds; /* by fd number */
 	size_t fds_room;
-	TAILQ_HEAD(, sim_group) groups;
+	TAILQ_HEAD(sim_group_list, sim_group) groups;
 	uint64_t pinned_pages, pinned_pages_max;
 };
 

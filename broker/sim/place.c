@@ -53,6 +53,7 @@ int sim_allowed_add(struct sim_allowed *allowed, uint64_t start, uint64_t last)
 		return -ENOMEM;
 	span->start = start;
 	span->last = last;
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the tree holds it from here on */
 	(void)RB_INSERT(sim_allowed, allowed, span);
 	return 0;
 }
@@ -61,6 +62,7 @@ void sim_allowed_clear(struct sim_allowed *allowed)
 {
 	struct sim_span *span;
 
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed has left the tree */
 	while ((span = RB_ROOT(allowed))) {
 		(void)RB_REMOVE(sim_allowed, allowed, span);
 		free(span);
@@ -223,7 +225,7 @@ int sim_place_find(struct sim_ioas *ioas, uint64_t address, uint64_t length, uin
 {
 	const uint64_t lowest = SIM_PAGE_BYTES, highest = UINT64_MAX - SIM_PAGE_BYTES;
 	struct want want = {.length = length, .page_offset = address % SIM_PAGE_BYTES};
-	const struct sim_span *span;
+	struct sim_span *span;
 
 	if (length == 0 || length >= UINT64_MAX / 2)
 		return -EOVERFLOW;
@@ -241,9 +243,8 @@ int sim_place_find(struct sim_ioas *ioas, uint64_t address, uint64_t length, uin
 		uint64_t start = span->start > lowest ? span->start : lowest, last = span->last;
 
 		/* Spans that touch are one. */
-		span = RB_NEXT(sim_allowed, NULL, (struct sim_span *)(uintptr_t)span);
-		for (; span && span->start - 1 == last;
-			span = RB_NEXT(sim_allowed, NULL, (struct sim_span *)(uintptr_t)span))
+		span = RB_NEXT(sim_allowed, NULL, span);
+		for (; span && span->start - 1 == last; span = RB_NEXT(sim_allowed, NULL, span))
 			last = span->last;
 		if (start > highest)
 			break;
