@@ -159,7 +159,7 @@ int batch_run(struct call *call, const PB(Batch) * batch, PB(BatchResult) * ret)
 
 	if (r < 0)
 		return r;
-	ret->results = call_take(call, batch->n_operations * sizeof(*ret->results));
+	ret->results = call_take_pointers(call, batch->n_operations);
 	for (size_t i = 0; i < batch->n_operations; i++) {
 		operation_begin(&one, call);
 		r = operation_run(&one, batch->operations[i]);

@@ -38,7 +38,7 @@ static void error_set(struct call *call, int error, const char *format, va_list 
 	vsnprintf(e->text, sizeof(e->text), format, args);
 }
 
-int call_error(struct call *call, int error, const char *field, const char *format, ...)
+void call_say(struct call *call, int error, const char *field, const char *format, ...)
 {
 	va_list args;
 
@@ -46,7 +46,6 @@ int call_error(struct call *call, int error, const char *field, const char *form
 	error_set(call, error, format, args);
 	va_end(args);
 	call->error.field = field;
-	return -error;
 }
 
 int call_denied(struct call *call, const char *rule, const char *format, ...)
@@ -90,6 +89,18 @@ void *call_take(struct call *call, size_t bytes)
 	if (!pointer)
 		session_broken(call->session, "the arena for answers is used up");
 	return pointer;
+}
+
+void *call_take_pointers(struct call *call, size_t n)
+{
+	return call_take(call, n * sizeof(void *));
+}
+
+char *call_copy(struct call *call, const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+
+	return memcpy(call_take(call, bytes), text, bytes);
 }
 
 void call_set_result(struct call *call, void *message)

@@ -54,8 +54,14 @@ struct call {
 void call_init(
 	struct call *call, struct session *session, struct arena *arena, int *fds, size_t n_fds);
 
-/* Fail with a sentence, and the field that was wrong or NULL. Returns -error. */
-int call_error(struct call *call, int error, const char *field, const char *format, ...)
+/* Fail with a sentence, and the field that was wrong or NULL. The value is -error. */
+#define call_error(call, error, field, ...)                                                        \
+	({                                                                                         \
+		const int error_ = (error);                                                        \
+		call_say(call, error_, field, __VA_ARGS__);                                        \
+		-error_;                                                                           \
+	})
+void call_say(struct call *call, int error, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* EPERM by a rule of the policy. */
 int call_denied(struct call *call, const char *rule, const char *format, ...)
@@ -67,6 +73,8 @@ int call_kernel_error(struct call *call, int error, const char *what);
 
 /* Memory for a result; cannot fail (an answer that does not fit is a bug of ours). */
 void *call_take(struct call *call, size_t bytes);
+void *call_take_pointers(struct call *call, size_t n); /* a list of n pointers */
+char *call_copy(struct call *call, const char *text);
 /* The operation's result, a message of the type that belongs to it. */
 void call_set_result(struct call *call, void *message);
 /* The fd that the operation names, to keep: the message's own, or in a batch, where another operation may name it too,

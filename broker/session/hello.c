@@ -16,16 +16,16 @@ void session_facts_get(struct call *call, struct session_facts *ret)
 	const struct account *account = &call->session->account;
 
 	ret->n_limits = 0;
-	ret->limits = call_take(call, 2 * RESOURCE_END * sizeof(*ret->limits));
+	ret->limits = call_take_pointers(call, (size_t)2 * RESOURCE_END);
 	for (size_t i = 0; i < 2; i++)
 		for (int r = RESOURCE_LOCKED_BYTES; r < RESOURCE_END; r++)
 			ret->limits[ret->n_limits++] = limit_build(call, (enum resource)r,
 				scopes[i], account_limit(account, scopes[i], (enum resource)r),
 				account_used(account, scopes[i], (enum resource)r));
 	ret->n_features = 1;
-	ret->features = call_take(call, sizeof(*ret->features));
-	ret->features[0] = (char *)(uintptr_t)backend_name(call->session->backend);
-	ret->tenant = (char *)(uintptr_t)call->session->setup->tenant;
+	ret->features = call_take_pointers(call, 1);
+	ret->features[0] = call_copy(call, backend_name(call->session->backend));
+	ret->tenant = call_copy(call, call->session->setup->tenant);
 	ret->page_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
 }
 
@@ -74,7 +74,8 @@ PB(Welcome) * hello_answer(struct call *call, const PB(Hello) * hello)
 		return welcome;
 	}
 	if (hello->client_name)
-		strcpy(call->session->client_name, hello->client_name);
+		memcpy(call->session->client_name, hello->client_name,
+			strlen(hello->client_name) + 1);
 	call->session->phase = PHASE_READY;
 	session_facts_get(call, &facts);
 	welcome->tenant = facts.tenant;

@@ -48,14 +48,14 @@ int op_device_list(struct call *call)
 		return call_error(call, EAGAIN, NULL, "broker restarting: no list of devices now");
 	result = call_take(call, sizeof(*result));
 	PB_INIT(device_list_result)(result);
-	result->devices = call_take(call, answer.devices.count * sizeof(*result->devices));
+	result->devices = call_take_pointers(call, answer.devices.count);
 	for (uint32_t i = 0; i < answer.devices.count; i++) {
 		const struct control_device *facts = &answer.devices.devices[i];
 		PB(Device) *device = call_take(call, sizeof(*device));
 
 		PB_INIT(device)(device);
-		device->name = strcpy(call_take(call, sizeof(facts->name)), facts->name);
-		device->address = strcpy(call_take(call, sizeof(facts->address)), facts->address);
+		device->name = call_copy(call, facts->name);
+		device->address = call_copy(call, facts->address);
 		device->has_vendor = device->has_device = true;
 		device->vendor = facts->vendor;
 		device->device = facts->device;
@@ -97,7 +97,7 @@ static int open_refused(struct call *call, const union control_message *answer)
 	call_error(call, answer->denied.error, NULL, "%s", answer->denied.text);
 	if (answer->denied.rule[0]) {
 		/* The answer's buffer is the supervisor client's and does not live as long as the error. */
-		strcpy(call->error.rule_buffer, answer->denied.rule);
+		memcpy(call->error.rule_buffer, answer->denied.rule, sizeof(answer->denied.rule));
 		call->error.rule = call->error.rule_buffer;
 	}
 	return -answer->denied.error;

@@ -80,7 +80,7 @@ int op_list(struct call *call)
 	struct object *object = graph_next(call->session->graph, request->after);
 
 	PB_INIT(list_result)(result);
-	result->objects = call_take(call, max * sizeof(*result->objects));
+	result->objects = call_take_pointers(call, max);
 	for (; object && result->n_objects < max;
 		object = graph_next(call->session->graph, object->id))
 		result->objects[result->n_objects++] = describe(call, object);

@@ -28,7 +28,7 @@
 #define USABLE_MAX 512u
 
 /* A client's list of RANGES_MAX, each cut by every window. */
-#define ALLOWED_MAX (RANGES_MAX * CONTROL_WINDOWS_MAX)
+#define ALLOWED_MAX ((size_t)RANGES_MAX * CONTROL_WINDOWS_MAX)
 
 static int usable_ranges(struct session *session, uint32_t ioas, struct control_range *ret,
 	size_t room, size_t *ret_count, uint64_t *ret_alignment)
@@ -182,7 +182,7 @@ static int ranges_answer(struct call *call, const struct control_range *usable, 
 {
 	struct control_range cut[CONTROL_WINDOWS_MAX];
 
-	result->ranges = call_take(call, USABLE_MAX * sizeof(*result->ranges));
+	result->ranges = call_take_pointers(call, USABLE_MAX);
 	for (size_t i = 0; i < n_usable; i++) {
 		size_t n = windows_cut(call->session->setup, usable[i].start, usable[i].last, cut,
 			CONTROL_WINDOWS_MAX);

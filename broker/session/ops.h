@@ -50,20 +50,21 @@ enum operation_fd {
 
 struct operation {
 	const char *name; /* as in client.proto */
-	unsigned int field; /* its number in Operation and Result, and its permission bit */
-	unsigned int phases; /* enum session_phase, or-ed */
-	enum operation_fd fd;
-	uint16_t fd_unless; /* FD_UNLESS: offset of that field's has_… */
-	uint16_t fd_present, fd_value; /* offsets of has_fd_index and fd_index */
-	unsigned int fds_given; /* that its answer carries */
-	bool waits; /* for the supervisor, with nothing else served meanwhile */
-	bool batchable; /* gives no fd, does not wait, and its result is small */
 	const struct field *fields;
 	int (*handler)(struct call *call); /* 0, -errno or CALL_WAITS */
 	/* The rest of a handler that waited; granted_fd (or -1) is its own. */
 	int (*resume)(struct call *call, const union control_message *answer, int granted_fd);
-	/* Takes back what a call that succeeded did; 0 or -errno. NULL: not to be had in an atomic batch. */
+	/* Takes back what a call that succeeded did; 0 or -errno. NULL: not to be had in an atomic
+	 * batch. */
 	int (*undo)(struct call *call);
+	unsigned int field; /* its number in Operation and Result, and its permission bit */
+	unsigned int phases; /* enum session_phase, or-ed */
+	unsigned int fds_given; /* that its answer carries */
+	enum operation_fd fd;
+	uint16_t fd_unless; /* FD_UNLESS: offset of that field's has_… */
+	uint16_t fd_present, fd_value; /* offsets of has_fd_index and fd_index */
+	bool waits; /* for the supervisor, with nothing else served meanwhile */
+	bool batchable; /* gives no fd, does not wait, and its result is small */
 };
 
 #define OPERATIONS_END 18u

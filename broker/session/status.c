@@ -6,14 +6,6 @@
 #include <string.h>
 #include "broker/session/ops.h"
 
-/* Text of an error must outlive the error: in a batch the next operation's takes its place. */
-static char *copy(struct call *call, const char *text)
-{
-	size_t bytes = strlen(text) + 1;
-
-	return memcpy(call_take(call, bytes), text, bytes);
-}
-
 PB(Limit) * limit_build(struct call *call, enum resource resource, enum scope scope, uint64_t limit,
 		    uint64_t used)
 {
@@ -39,14 +31,15 @@ PB(Status) * status_build(struct call *call, bool brief)
 	status = call_take(call, sizeof(*status));
 	PB_INIT(status)(status);
 	name = strerrorname_np(e->error);
-	status->error = (char *)(uintptr_t)(name ? name : "EIO");
+	/* Text must outlive the error: in a batch the next operation's takes its place. */
+	status->error = call_copy(call, name ? name : "EIO");
 	if (brief)
 		return status;
-	status->message = copy(call, e->text);
+	status->message = call_copy(call, e->text);
 	if (e->rule)
-		status->rule = copy(call, e->rule);
+		status->rule = call_copy(call, e->rule);
 	if (e->field)
-		status->field = copy(call, e->field);
+		status->field = call_copy(call, e->field);
 	if (e->by_limit) {
 		const struct account_denial *denial = &e->denial;
 
