@@ -14,6 +14,7 @@ session_process_test(supervisor_client)
 session_process_test(audit WRAP clock_gettime)
 session_process_test(loop)
 session_process_test(backend_kernel)
+session_process_test(backend_sim)
 session_process_test(process LIBS iommub_filter iommub_harness)
 target_compile_definitions(unit-session-process PRIVATE
 	SESSION_PROGRAM="$<TARGET_FILE:iommu-broker-session>"
