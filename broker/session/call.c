@@ -27,35 +27,37 @@ void call_init(
 	PB_INIT(result)(&call->result);
 }
 
-static void error_set(struct call *call, int error, const char *format, va_list args)
+static struct op_error *error_begin(struct call *call, int error)
 {
-	struct op_error *e = &call->error;
-
-	e->error = error;
-	e->field = NULL;
-	e->rule = NULL;
-	e->by_limit = false;
-	vsnprintf(e->text, sizeof(e->text), format, args);
+	call->error.error = error;
+	call->error.field = NULL;
+	call->error.rule = NULL;
+	call->error.by_limit = false;
+	return &call->error;
 }
 
 void call_say(struct call *call, int error, const char *field, const char *format, ...)
 {
+	struct op_error *e = error_begin(call, error);
 	va_list args;
 
 	va_start(args, format);
-	error_set(call, error, format, args);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): only when files are analyzed together */
+	vsnprintf(e->text, sizeof(e->text), format, args);
 	va_end(args);
-	call->error.field = field;
+	e->field = field;
 }
 
 int call_denied(struct call *call, const char *rule, const char *format, ...)
 {
+	struct op_error *e = error_begin(call, EPERM);
 	va_list args;
 
 	va_start(args, format);
-	error_set(call, EPERM, format, args);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): only when files are analyzed together */
+	vsnprintf(e->text, sizeof(e->text), format, args);
 	va_end(args);
-	call->error.rule = rule && *rule ? rule : NULL;
+	e->rule = rule && *rule ? rule : NULL;
 	return -EPERM;
 }
 

@@ -229,9 +229,15 @@ static int do_destroy(const struct iommu_destroy *arg)
 	return 0;
 }
 
+/* The uAPI carries pointers in 64-bit integers. */
+static void *ranges_of(uint64_t pointer)
+{
+	return (void *)(uintptr_t)pointer; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 static int do_ranges(struct iommu_ioas_iova_ranges *arg)
 {
-	struct iommu_iova_range *ranges = (void *)(uintptr_t)arg->allowed_iovas;
+	struct iommu_iova_range *ranges = ranges_of(arg->allowed_iovas);
 
 	if (!get(arg->ioas_id, FAKE_IOAS))
 		return -ENOENT;
@@ -248,7 +254,7 @@ static int do_ranges(struct iommu_ioas_iova_ranges *arg)
 
 static int do_allow(const struct iommu_ioas_allow_iovas *arg)
 {
-	const struct control_range *ranges = (const void *)(uintptr_t)arg->allowed_iovas;
+	const struct control_range *ranges = ranges_of(arg->allowed_iovas);
 	struct fake_object *object = get(arg->ioas_id, FAKE_IOAS);
 
 	if (!object || arg->num_iovas > 64)

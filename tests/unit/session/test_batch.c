@@ -3,6 +3,7 @@
 #include "tests/unit/session/scene.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "broker/session/batch.h"
@@ -253,6 +254,7 @@ static void test_result_bytes(void **state)
 	PB(BatchResult) batch = IOMMUBROKER__V1__BATCH_RESULT__INIT;
 	PB(Result) result = IOMMUBROKER__V1__RESULT__INIT;
 	PB(Status) status = IOMMUBROKER__V1__STATUS__INIT;
+	char name[64];
 
 	(void)state;
 	batch.n_results = 1;
@@ -260,7 +262,8 @@ static void test_result_bytes(void **state)
 	for (int error = 1; error < 4096; error++) {
 		if (!strerrorname_np(error))
 			continue;
-		status.error = (char *)(uintptr_t)strerrorname_np(error);
+		snprintf(name, sizeof(name), "%s", strerrorname_np(error));
+		status.error = name;
 		operation_result.status = &status;
 		assert_true(iommubroker__v1__batch_result__get_packed_size(&batch) <=
 			    BATCH_RESULT_BYTES);

@@ -143,7 +143,6 @@ static void test_attach(void **state)
 	assert_done(scene);
 	try_destroy(scene, a);
 	assert_done(scene);
-	hwpt = scene_result(scene)->op_case;
 	try_detach(scene, device);
 	assert_done(scene);
 	try_destroy(scene, b);
