@@ -48,8 +48,13 @@ static int file_map(struct sim_file *file, int fd, const struct stat *st)
 	if (map == MAP_FAILED)
 		return errno == ENOMEM ? -ENOMEM : 0;
 	if (file->map && file->writable && !writable) {
-		/* This fd allows less than the one before: what devices may write to stays so. */
+		/* This fd allows less than the one before: what devices may write to stays so, and grows. */
 		(void)munmap(map, bytes);
+		map = mremap(file->map, file->map_bytes, bytes, MREMAP_MAYMOVE);
+		if (map == MAP_FAILED)
+			return -ENOMEM;
+		file->map = map;
+		file->map_bytes = bytes;
 		return 0;
 	}
 	if (file->map)

@@ -212,8 +212,13 @@ static void read_only_then_writable(void **state)
 	assert_ptr_equal(a->file, b->file);
 	assert_true(a->file->writable);
 	sim_pages_put(&context, a);
-	a = pages_of(ro, 0, SIM_PAGE_BYTES);
+	/* An fd that allows less takes nothing away, and lets the mapping grow. */
+	assert_int_equal(ftruncate(fd, (off_t)(9 * SIM_PAGE_BYTES)), 0);
+	a = pages_of(ro, 8 * SIM_PAGE_BYTES, SIM_PAGE_BYTES);
+	assert_ptr_equal(a->file, b->file);
 	assert_true(a->file->writable);
+	assert_int_equal(sim_pages_pin(&context, a, 0, SIM_PAGE_BYTES), 0);
+	sim_pages_unpin(&context, a, 0, SIM_PAGE_BYTES);
 	sim_pages_put(&context, a);
 	sim_pages_put(&context, b);
 	(void)close(ro);
