@@ -94,7 +94,8 @@ int sim_file_get(struct sim_context *context, int fd, struct sim_file **ret)
 		if (file->map)
 			(void)RB_INSERT(sim_files, &context->files, file);
 		context->file_count++;
-	} else if ((uint64_t)st.st_size > file->map_bytes || !file->writable) {
+	} else if ((uint64_t)st.st_size > file->map_bytes ||
+		   (!file->writable && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR)) {
 		r = file_map(file, fd, &st);
 		if (r < 0)
 			return r;

@@ -104,6 +104,20 @@ static void copy_rights(void **state)
 	assert_int_equal(target_usage(ctx).mappings, 2);
 }
 
+static void copy_of_nothing(void **state)
+{
+	uint32_t a = new_ioas(), b = new_ioas(), pt = b;
+	uint64_t iova = 16 * PAGE, dst = 64 * PAGE;
+
+	(void)state;
+	assert_int_equal(map_file(a, R | FIXED, memfd_of(2 * PAGE), 0, 4 * PAGE, &iova), 0);
+	assert_int_equal(attach(device_of(0, 0), &pt), 0);
+	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 2 * PAGE, &dst), -EINVAL);
+	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
+	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, PAGE, &dst), 0);
+	assert_int_equal(target_usage(ctx).pinned_bytes, PAGE);
+}
+
 static void copy_limit(void **state)
 {
 	uint32_t a = new_ioas(), b = new_ioas(), pt = b;
@@ -132,6 +146,8 @@ int run_copy_cases(void)
 		CASE("A copy of a part pins that part", copy_part),
 		CASE("A copy may span mappings that touch, and makes as many", copy_many),
 		CASE("A copy of what was mapped read-only cannot be writable: EPERM", copy_rights),
+		CASE("A copy of file pages that are not there is EINVAL, of those that are is fine",
+			copy_of_nothing),
 		CASE("A copy beyond the memlock limit is ENOMEM and changes nothing", copy_limit),
 	};
 

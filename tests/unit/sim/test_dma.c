@@ -7,6 +7,8 @@
 #include <string.h>
 #include <setjmp.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <sys/mman.h>
 #include <cmocka.h>
@@ -149,6 +151,32 @@ static void truncated_under_it(void **state)
 	assert_int_equal(byte, 0);
 }
 
+/* The file is mapped anew, and shorter, under pages that reach further: what lies behind its mapping is not theirs. */
+static void mapped_anew_and_shorter(void **state)
+{
+	uint8_t out[2 * PAGE], in[2 * PAGE];
+	char path[64];
+	int rw = fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", rw);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	map(BASE, 0, 4 * PAGE);
+	memset(out, 0x33, sizeof(out));
+	assert_int_equal(
+		iommufd_sim_dma_write(sim, device, BASE, out, 1), -EFAULT); /* for reading only */
+	assert_int_equal(ftruncate(rw, (off_t)PAGE), 0);
+	(void)close(fd);
+	fd = rw;
+	map(BASE + 16 * PAGE, 0, PAGE);
+	assert_int_equal(iommufd_sim_dma_write(sim, device, BASE, out, sizeof(out)), -EFAULT);
+	assert_int_equal(faults().last_iova, BASE + PAGE);
+	assert_int_equal(iommufd_sim_dma_read(sim, device, BASE + 16 * PAGE, in, PAGE), 0);
+	assert_memory_equal(in, out, PAGE);
+	assert_int_equal(iommufd_sim_dma_read(sim, device, BASE + 3 * PAGE, in, 1), -EFAULT);
+}
+
 static void hundred_pages(void **state)
 {
 	const size_t bytes = 100 * PAGE;
@@ -219,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(fault_in_the_middle, setup, teardown),
 		cmocka_unit_test_setup_teardown(at_the_end_of_the_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(truncated_under_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(mapped_anew_and_shorter, setup, teardown),
 		cmocka_unit_test_setup_teardown(hundred_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_fds, setup, teardown),
 		cmocka_unit_test_setup_teardown(device_descriptions, setup, teardown),
