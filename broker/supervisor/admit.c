@@ -12,8 +12,14 @@ static void refuse(struct supervisor *supervisor, const char *socket_name, const
 	const struct tenant *tenant, int client_fd, const struct welcome_refusal *refusal)
 {
 	struct audit_record record;
+	uint64_t suppressed;
 
+	welcome_refusal_send(client_fd, refusal);
+	if (audit_bucket_take(&supervisor->refusals, supervisor_now_ms(), &suppressed))
+		return;
 	audit_begin(&record, "connection.refused");
+	if (suppressed)
+		audit_uint(&record, "suppressed", suppressed);
 	audit_string(&record, "socket", socket_name);
 	if (tenant)
 		audit_string(&record, "tenant", tenant->policy->name);
@@ -25,7 +31,6 @@ static void refuse(struct supervisor *supervisor, const char *socket_name, const
 	audit_string(&record, "error", refusal->error);
 	audit_string(&record, "why", refusal->message);
 	audit_emit(supervisor->audit, AUDIT_NOTICE, &record);
-	welcome_refusal_send(client_fd, refusal);
 }
 
 static const char *errno_name(int error)

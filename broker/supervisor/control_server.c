@@ -91,16 +91,14 @@ static void on_audit(struct session_proc *session, const union control_message *
 	};
 	const struct control_audit *audit = &message->audit;
 	struct audit_record record;
-	uint64_t suppressed;
 
-	if (audit_bucket_take(&session->bucket, supervisor_now_ms(), &suppressed))
-		return;
-	suppressed += audit->suppressed;
 	session_audit_begin(session, &record, events[audit->kind]);
+	if (!session_audit_may(session, &record))
+		return;
+	if (audit->suppressed)
+		audit_uint(&record, "not_sent", audit->suppressed);
 	if (audit->error)
 		audit_errno(&record, "error", audit->error);
-	if (suppressed)
-		audit_uint(&record, "suppressed", suppressed);
 	audit_text(&record, "text", audit->text, sizeof(audit->text));
 	audit_emit(session->supervisor->audit,
 		audit->kind == AUDIT_BROKEN ? AUDIT_ERROR : AUDIT_INFO, &record);

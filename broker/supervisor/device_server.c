@@ -28,6 +28,19 @@ static void audit_device(const struct device *device, const struct session_proc 
 	audit_emit(device->supervisor->audit, level, &record);
 }
 
+/* A session may ask as often as it likes; the log has a budget for it. */
+static void audit_refused(struct session_proc *session, const char *name, const char *why)
+{
+	struct audit_record record;
+
+	session_audit_begin(session, &record, "device.refused");
+	if (!session_audit_may(session, &record))
+		return;
+	audit_text(&record, "device", name, CONTROL_NAME_MAX);
+	audit_string(&record, "why", why);
+	audit_emit(session->supervisor->audit, AUDIT_NOTICE, &record);
+}
+
 /* ---- grant or refuse -------------------------------------------------------------------------------------------- */
 
 static void grant(struct device *device, struct session_proc *session,
@@ -48,7 +61,7 @@ static void refuse(struct device *device, struct session_proc *session,
 {
 	struct policy_device_facts facts = device_facts(device);
 
-	audit_device(device, session, "device.refused", AUDIT_NOTICE, why);
+	audit_refused(session, device->name, why);
 	control_deny(
 		session, serial, EBUSY, NULL, "%s is %s", policy_device_name(entry, &facts), why);
 }
@@ -111,14 +124,9 @@ static void open_now(struct device *device, struct session_proc *session,
 static void open_unknown(struct session_proc *session, const char *name, uint64_t serial)
 {
 	const struct policy_tenant *policy = session->tenant->policy;
-	struct audit_record record;
 	char rule[CONTROL_RULE_MAX];
 
-	session_audit_begin(session, &record, "device.refused");
-	audit_text(&record, "device", name, CONTROL_NAME_MAX);
-	audit_string(&record, "why", "not in its policy, or not on this host");
-	audit_emit(session->supervisor->audit, AUDIT_NOTICE, &record);
-
+	audit_refused(session, name, "not in its policy, or not on this host");
 	for (size_t i = 0; i < policy->devices_count; i++)
 		if (strcmp(name, policy->devices[i].name) == 0 ||
 			strcmp(name, policy->devices[i].address) == 0) {

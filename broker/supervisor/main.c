@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,6 +311,20 @@ static void supervisor_close(struct supervisor *supervisor)
 		event_base_free(supervisor->base);
 }
 
+/* Started without standard fds, the next file opened would become one, and be written to. */
+static int stdio_ensure(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 static int supervisor_main(struct supervisor *supervisor)
 {
 	int signal_fd = signals_block(), lock_fd = -1, result;
@@ -340,6 +355,8 @@ int main(int argc, char **argv)
 		.filter_fd = -1, .programs = {.session_fd = -1, .helper_fd = -1}};
 	int result = -1;
 
+	if (stdio_ensure())
+		return EXIT_FAILURE;
 	switch (options_parse(argc, argv, &supervisor.options)) {
 	case OPTIONS_DONE:
 		return EXIT_SUCCESS;

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#define PROGRAM_SUPERVISOR "iommu-brokerd"
 #define PROGRAM_SESSION "iommu-broker-session"
 #define PROGRAM_HELPER "iommu-broker-helper"
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "broker/common/control.h"
+#include "broker/common/seqpacket.h"
 #include "broker/supervisor/control_server.h"
 #include "broker/supervisor/device_server.h"
 #include "broker/supervisor/spawn.h"
@@ -26,6 +28,17 @@ void session_audit_begin(
 	audit_begin(record, event);
 	audit_uint(record, "session", session->id);
 	audit_string(record, "tenant", session->tenant->policy->name);
+}
+
+bool session_audit_may(struct session_proc *session, struct audit_record *record)
+{
+	uint64_t suppressed;
+
+	if (audit_bucket_take(&session->bucket, supervisor_now_ms(), &suppressed))
+		return false;
+	if (suppressed)
+		audit_uint(record, "suppressed", suppressed);
+	return true;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */
@@ -73,19 +86,27 @@ static void audit_end(const struct session_proc *session, const siginfo_t *info)
 	audit_emit(session->supervisor->audit, level, &record);
 }
 
-/* Everything that a session had, back: called once, when there is no such process any more. */
-static void session_reaped(struct session_proc *session)
+/* Nothing of it is mapped for any device any more: what it was charged is free. */
+static void session_swept(struct session_proc *session)
 {
 	struct supervisor *supervisor = session->supervisor;
 
 	LIST_REMOVE(session, link);
 	supervisor->sessions.count--;
-	/* On the model the end of the process is the sweep: its address spaces lived in it. The slot may go at once. */
-	devices_session_gone(supervisor, session);
 	tenant_slot_free(session->tenant, session->slot, &supervisor->pool);
 	session_free(session);
 	listeners_resume(supervisor);
 	supervisor_progress(supervisor);
+}
+
+/*
+ * There is no such process any more. The end of the process is also its sweep: on the model its address spaces lived in
+ * it, and an iommufd that no device refers to ended with its last fd.
+ */
+static void session_reaped(struct session_proc *session)
+{
+	devices_session_gone(session->supervisor, session);
+	session_swept(session);
 }
 
 static void on_death(evutil_socket_t fd, short events, void *arg)
@@ -186,18 +207,19 @@ static uint64_t nofile_for(const struct policy_tenant *policy)
 	return handles < NOFILE_MAX ? handles : NOFILE_MAX;
 }
 
-/* Fork, with the sockets and pages that enum session_fd lists. The kernel backend opens no /dev/iommu yet. */
-static int process_start(struct session_proc *session, int client_fd, int control_child_fd)
+/* Fork, with what enum session_fd lists; iommu_fd is -1 on the model. */
+static int process_start(
+	struct session_proc *session, int client_fd, int control_child_fd, int iommu_fd)
 {
 	const struct supervisor *supervisor = session->supervisor;
 	const struct tenant *tenant = session->tenant;
 	const int fds[] = {client_fd, control_child_fd, tenant->pages.account_fd,
-		tenant->pages.limits_fd, supervisor->filter_fd};
+		tenant->pages.limits_fd, supervisor->filter_fd, iommu_fd};
 	const struct spawn child = {
 		.program_fd = supervisor->programs.session_fd,
 		.name = PROGRAM_SESSION,
 		.fds = fds,
-		.fds_count = sizeof(fds) / sizeof(fds[0]),
+		.fds_count = sizeof(fds) / sizeof(fds[0]) - (iommu_fd < 0 ? 1 : 0),
 		.keep_stderr = supervisor->options.debug,
 		.switch_uid = supervisor->switch_uid,
 		.uid = tenant->uid,
@@ -208,7 +230,7 @@ static int process_start(struct session_proc *session, int client_fd, int contro
 
 	_Static_assert(SESSION_FD_CLIENT == SPAWN_FD_FIRST && SESSION_FD_CONTROL == 4 &&
 			       SESSION_FD_ACCOUNT == 5 && SESSION_FD_LIMITS == 6 &&
-			       SESSION_FD_FILTER == 7,
+			       SESSION_FD_FILTER == 7 && SESSION_FD_IOMMU == 8,
 		"fds[] is in the order of enum session_fd");
 	return spawn(&child, &session->pid, &session->pidfd);
 }
@@ -249,16 +271,26 @@ static void audit_start(const struct session_proc *session)
 static int session_run(struct session_proc *session, int client_fd)
 {
 	union control_message setup;
-	int sockets[2], error;
+	int sockets[2], iommu_fd = -1, error;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
-		return -errno;
+	if (session->supervisor->options.backend == BACKEND_KERNEL) {
+		/* A context of its own. Ours is closed after the fork, when it is not the last: so that is no wait. */
+		iommu_fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+		if (iommu_fd < 0)
+			return -errno;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0) {
+		error = -errno;
+		fds_close(&iommu_fd, 1);
+		return error;
+	}
 	session->control_fd = sockets[0];
 	setup_fill(session, &setup.setup);
 	error = control_send(session->control_fd, &setup, CONTROL_SETUP, 0, -1);
 	if (!error)
-		error = process_start(session, client_fd, sockets[1]);
+		error = process_start(session, client_fd, sockets[1], iommu_fd);
 	close(sockets[1]);
+	fds_close(&iommu_fd, 1);
 	if (error)
 		return error;
 	error = events_start(session);

@@ -69,6 +69,9 @@ void session_kill(struct session_proc *session, const char *why);
 void session_closed(struct session_proc *session);
 void sessions_kill_all(struct supervisor *supervisor, const char *why);
 
+/* May a line be written that this session causes as often as it likes? Appends how many were not. */
+bool session_audit_may(struct session_proc *session, struct audit_record *record);
+
 /* A record that begins with the event, the session, its tenant. */
 void session_audit_begin(
 	const struct session_proc *session, struct audit_record *record, const char *event);

@@ -48,6 +48,7 @@ struct supervisor {
 	struct helper_tasks helpers;
 	struct session_table sessions;
 	struct listeners listeners;
+	struct audit_bucket refusals; /* connections refused: a line each, within a budget */
 	bool serving; /* clients are accepted */
 	bool stopping;
 };

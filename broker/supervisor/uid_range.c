@@ -18,6 +18,7 @@ const struct uid_sources uid_sources_host = {
 	.subuid = "/etc/subuid",
 	.proc = "/proc",
 	.session_program = PROGRAM_SESSION,
+	.supervisor_program = PROGRAM_SUPERVISOR,
 };
 
 #define UIDS_MAX 4096u /* how many uids of one range are kept track of: more than tenants */
@@ -87,53 +88,73 @@ static int subuid_check(const struct uid_range *range, const char *path, char *e
 	return result;
 }
 
-/* The four uids of a process. False: it is gone meanwhile. */
-static bool process_uids(const char *proc, const char *pid, unsigned int uids[4])
+#define COMM_MAX 15u /* what the kernel keeps of a process' name */
+
+/* Name and the four uids of a process. False: it is gone meanwhile. */
+static bool process_status(
+	const char *proc, const char *pid, char name[COMM_MAX + 1], unsigned int uids[4])
 {
 	char path[PATH_MAX], line[256];
 	bool found = false;
+
+	name[0] = '\0';
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "%s/%s/status", proc, pid);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	while (!found && fgets(line, sizeof(line), file))
+	while (!found && fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "Name: %15s", name);
 		found = sscanf(line, "Uid: %u %u %u %u", &uids[0], &uids[1], &uids[2], &uids[3]) ==
 			4;
+	}
 	(void)fclose(file);
 	return found;
 }
 
-static bool process_is_session(const char *proc, const char *pid, const char *program)
+/* A program's name, or one that the kernel marked " (deleted)" after an upgrade. */
+static bool name_is(const char *name, const char *program)
+{
+	size_t length = strlen(program);
+
+	return strncmp(name, program, length) == 0 && (name[length] == '\0' || name[length] == ' ');
+}
+
+/* A session that runs, or one that is between the change of its uid and exec. Where /proc does not show the program
+ * (another's undumpable process, without CAP_SYS_PTRACE), its name has to do: this is no defence against a process that
+ * has the uid already, but against a mistake in the policy. */
+static bool process_is_session(
+	const struct uid_sources *sources, const char *pid, const char comm[COMM_MAX + 1])
 {
 	char path[PATH_MAX], target[PATH_MAX];
-	const char *name;
-	size_t length = strlen(program);
+	const char *slash;
 	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "%s/%s/exe", proc, pid);
+	(void)snprintf(path, sizeof(path), "%s/%s/exe", sources->proc, pid);
 	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0 && errno == ENOENT) /* has ended, and is not yet reaped */
+		return true;
 	if (n < 0)
-		return false;
+		return strncmp(comm, sources->session_program, COMM_MAX) == 0;
 	target[n] = '\0';
-	name = strrchr(target, '/');
-	name = name ? name + 1 : target;
-	/* After an upgrade the kernel adds " (deleted)". */
-	return strncmp(name, program, length) == 0 && (name[length] == '\0' || name[length] == ' ');
+	slash = strrchr(target, '/');
+	return slash && (name_is(slash + 1, sources->session_program) ||
+				name_is(slash + 1, sources->supervisor_program));
 }
 
 static int process_check(const struct uid_range *range, const struct uid_sources *sources,
 	const char *pid, struct taken *taken, char *error)
 {
+	char name[COMM_MAX + 1];
 	unsigned int uids[4];
 
-	if (!process_uids(sources->proc, pid, uids))
+	if (!process_status(sources->proc, pid, name, uids))
 		return 0;
 	for (size_t i = 0; i < 4; i++) {
 		if (!range_has(range, uids[i]))
 			continue;
-		if (!process_is_session(sources->proc, pid, sources->session_program)) {
+		if (!process_is_session(sources, pid, name)) {
 			(void)snprintf(error, UID_RANGE_ERROR_MAX,
 				"session uid %u is in use by process %.20s", uids[i], pid);
 			return -EADDRINUSE;

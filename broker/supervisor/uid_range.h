@@ -26,7 +26,8 @@ struct uid_sources {
 	const char *passwd; /* "/etc/passwd" */
 	const char *subuid; /* "/etc/subuid" */
 	const char *proc; /* "/proc" */
-	const char *session_program; /* basename of a session's /proc/PID/exe */
+	const char *session_program; /* basename of a session's /proc/PID/exe … */
+	const char *supervisor_program; /* … and before its exec */
 };
 extern const struct uid_sources uid_sources_host;
 

@@ -36,7 +36,8 @@ static int setup(void **state)
 	file_write(passwd_path, "root:x:0:0::/root:/bin/sh\nlow:x:999:999::/:/bin/sh\n"
 				"high:x:1010:1010::/:/bin/sh\n");
 	file_write(subuid_path, "# nothing\nlow:2000:100\n");
-	sources = (struct uid_sources){passwd_path, subuid_path, proc_path, "iommu-broker-session"};
+	sources = (struct uid_sources){
+		passwd_path, subuid_path, proc_path, "iommu-broker-session", "iommu-brokerd"};
 	return 0;
 }
 
@@ -141,6 +142,9 @@ static void the_uid_of_a_session_left_running_is_passed_over(void **state)
 	assert_int_equal(uids[1], 3003);
 	assert_int_equal(uids[2], 3004);
 	assert_int_equal(assign(3000, 4, 3, uids), -ERANGE);
+	process_add("80", "3003 3003 3003 3003", "/usr/sbin/iommu-brokerd");
+	assert_int_equal(assign(3000, 5, 2, uids), 0);
+	assert_int_equal(uids[1], 3004);
 	process_add("79", "3003 3003 3003 3003", "/usr/libexec/iommu-broker-session-not");
 	assert_int_equal(assign(3000, 5, 2, uids), -EADDRINUSE);
 }
