@@ -8,6 +8,10 @@
  * iommufd_sim_ioctl(), takes exactly what ioctl(2) takes: same structs, same errno, same order of checks, same ids,
  * same partial effects. A device's DMA goes through the page table that its attachment built, and nowhere else.
  *
+ * What differs from the kernel: an fd is known by its number, so a dup() of it is not; `arg` itself must be memory that is
+ * there, or null (pointers inside of it are checked: EFAULT); a device's write to a file that was opened read-only or is
+ * write-sealed faults; memory is counted as pinned, but not kept from moving.
+ *
  * One thread at a time per machine. No signals, no threads, no output.
  */
 #ifndef IOMMUFD_SIM_H
@@ -27,7 +31,7 @@ struct iommufd_sim;
 struct iommufd_sim_device_desc {
 	uint32_t size; /* sizeof this struct */
 	uint32_t group; /* devices of one group share an attachment; 0 = a group of its own */
-	uint32_t address_bits; /* aperture; 0 = 48 */
+	uint32_t address_bits; /* aperture, 16 to 64; 0 = 48 */
 	uint32_t flags; /* must be 0 */
 };
 
@@ -49,8 +53,10 @@ int iommufd_sim_ioctl(struct iommufd_sim *sim, int fd, unsigned long cmd, void *
 
 /* A DMA of the device. All or nothing up to the first page that faults. Returns 0, or -EFAULT for an unmapped IOVA, a
  * direction that the mapping does not allow, or memory that its owner took away (a truncated file: no SIGBUS). */
-int iommufd_sim_dma_read(struct iommufd_sim *sim, int device_fd, uint64_t iova, void *buffer, size_t bytes);
-int iommufd_sim_dma_write(struct iommufd_sim *sim, int device_fd, uint64_t iova, const void *buffer, size_t bytes);
+int iommufd_sim_dma_read(
+	struct iommufd_sim *sim, int device_fd, uint64_t iova, void *buffer, size_t bytes);
+int iommufd_sim_dma_write(
+	struct iommufd_sim *sim, int device_fd, uint64_t iova, const void *buffer, size_t bytes);
 
 /* Faults so far: how many, and the last one. */
 struct iommufd_sim_faults {
@@ -58,7 +64,8 @@ struct iommufd_sim_faults {
 	uint64_t last_iova;
 	bool last_write;
 };
-int iommufd_sim_device_faults(struct iommufd_sim *sim, int device_fd, struct iommufd_sim_faults *ret);
+int iommufd_sim_device_faults(
+	struct iommufd_sim *sim, int device_fd, struct iommufd_sim_faults *ret);
 
 /* RLIMIT_MEMLOCK of the machine's one user: a MAP or ATTACH that would pin more in all contexts together is -ENOMEM.
  * Whole pages; without this call there is no limit. What is pinned already stays. */
