@@ -497,6 +497,23 @@ static void silent_client_is_let_go(void **state)
 	assert_int_equal(session_ends().error, ETIMEDOUT);
 }
 
+/* A supervisor that says what it must not: the session's last words come out from behind the filter as well. */
+static void broken_supervisor_ends_it_loudly(void **state)
+{
+	union control_message record;
+	int status;
+
+	(void)state;
+	session_start_ready(0);
+	welcome();
+	assert_int_equal(seqpacket_send(at.control_fd, "garbage", 7, NULL, 0), 0);
+	record = control_expect(CONTROL_AUDIT);
+	assert_int_equal(record.audit.kind, AUDIT_BROKEN);
+	status = session_wait();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), SESSION_EXIT_BROKEN);
+}
+
 /* A session that is made to call what its filter forbids: SIGSYS, and the test's filter of debug mode has it said. */
 static void forbidden_call_kills_it(void **state)
 {
@@ -548,6 +565,7 @@ int main(void)
 		TEST(device_is_shared_eight_times),
 		TEST(it_goes_on_without_its_supervisor),
 		TEST(silent_client_is_let_go),
+		TEST(broken_supervisor_ends_it_loudly),
 		TEST(forbidden_call_kills_it),
 		TEST(garbage_ends_the_session_in_order),
 	};

@@ -259,16 +259,19 @@ static void check(bool fine)
 
 static void deed_talk(void)
 {
-	char buffer[8];
+	char buffer[8] = "hello";
+	struct iovec from = {buffer, 5}, to = {buffer, sizeof(buffer)};
+	struct msghdr out = {.msg_iov = &from, .msg_iovlen = 1},
+		      in = {.msg_iov = &to, .msg_iovlen = 1};
 	struct pollfd poll_fd = {.events = POLLIN};
 	int fds[2];
 
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	check(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
-	check(send(fds[0], "hello", 5, MSG_NOSIGNAL) == 5);
+	check(sendmsg(fds[0], &out, MSG_NOSIGNAL) == 5);
 	poll_fd.fd = fds[1];
 	check(poll(&poll_fd, 1, 1000) == 1);
-	check(recv(fds[1], buffer, sizeof(buffer), 0) == 5);
+	check(recvmsg(fds[1], &in, 0) == 5);
 	check(close(fds[0]) == 0 && close(fds[1]) == 0);
 	check(eventfd(0, EFD_CLOEXEC) >= 0);
 }
