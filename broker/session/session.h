@@ -75,7 +75,7 @@ struct outgoing {
 
 enum dispatch_result {
 	DISPATCH_ANSWER, /* *out is to be sent */
-	DISPATCH_WAIT, /* a request waits for the supervisor: read nothing; session_resume() comes with the answer */
+	DISPATCH_WAIT, /* a request waits for the supervisor: read nothing; dispatcher_resume() comes with the answer */
 	DISPATCH_END /* the client broke the protocol: send *out if it has bytes, then end the session */
 };
 
@@ -85,12 +85,12 @@ int dispatcher_new(struct session *session, struct dispatcher **ret);
 /* Tears the graph down (the backend must still be there) and frees it. NULL is fine. */
 void dispatcher_free(struct dispatcher *dispatcher);
 /* One packet of the client. Owns the fds from here on: every one is closed or kept by an object when this returns. */
-enum dispatch_result dispatcher_packet(struct dispatcher *dispatcher, const uint8_t *bytes, size_t length, int *fds,
-	size_t n_fds, struct outgoing *out);
+enum dispatch_result dispatcher_packet(struct dispatcher *dispatcher, const uint8_t *bytes,
+	size_t length, int *fds, size_t n_fds, struct outgoing *out);
 /* The supervisor's answer to the request that waits (granted_fd -1 or owned from here on). When the supervisor is gone the
  * loop makes up a DENIED with EAGAIN and that sentence. */
-enum dispatch_result dispatcher_resume(struct dispatcher *dispatcher, const union control_message *answer,
-	int granted_fd, struct outgoing *out);
+enum dispatch_result dispatcher_resume(struct dispatcher *dispatcher,
+	const union control_message *answer, int granted_fd, struct outgoing *out);
 /* An Event that became due while handling (quota nearly used): true if *out was filled. Call until false. */
 bool dispatcher_next_event(struct dispatcher *dispatcher, struct outgoing *out);
 
@@ -100,17 +100,20 @@ bool dispatcher_next_event(struct dispatcher *dispatcher, struct outgoing *out);
 bool supervisor_gone(const struct supervisor_client *client);
 /* Ask and wait, bounded (the supervisor never blocks): DEVICE_LIST, LEND. 0 with *answer, or -EAGAIN "broker
  * restarting" when it is gone or does not answer in time. */
-int supervisor_call(struct supervisor_client *client, union control_message *request, enum control_type type,
-	union control_message *answer);
+int supervisor_call(struct supervisor_client *client, union control_message *request,
+	enum control_type type, union control_message *answer);
 /* Ask and go on: the answer comes to dispatcher_resume(). 0 or -EAGAIN. */
-int supervisor_ask(struct supervisor_client *client, union control_message *request, enum control_type type);
+int supervisor_ask(
+	struct supervisor_client *client, union control_message *request, enum control_type type);
 /* Tell, no answer: DEVICE_RELEASE. 0 or -EAGAIN when the supervisor is gone. */
-int supervisor_tell(struct supervisor_client *client, union control_message *message, enum control_type type);
+int supervisor_tell(
+	struct supervisor_client *client, union control_message *message, enum control_type type);
 /* Audit; never blocks, counts what could not be sent, and what a client provoked faster than a record
  * of its kind is worth (audit.c). */
-void session_audit(struct session *session, enum audit_kind kind, int error, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void session_audit(struct session *session, enum audit_kind kind, int error, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
 /* We are broken: audit, then _exit(). */
-void session_broken(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+void session_broken(struct session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
 
 #endif

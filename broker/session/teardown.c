@@ -25,12 +25,10 @@ static void ioas_end(struct session *session, struct ioas *ioas)
 	struct mapping *mapping;
 
 	if (unmapped < 0 && destroyed < 0 && unmapped != -ENOENT) {
-		/* The pages are still pinned: forget the mappings, and let the charge stand. */
-		while ((mapping = iova_index_reaching(&ioas->index, 0))) {
-			if (mapping->pages->mappings == 1)
-				mapping->pages->charged_bytes = 0;
-			mapping_drop(session, ioas, mapping);
-		}
+		/* The pages are still pinned, whoever else shares them: the charge must stand. */
+		for (mapping = iova_index_reaching(&ioas->index, 0); mapping;
+			mapping = iova_index_next(mapping))
+			mapping->pages->charged_bytes = 0;
 	}
 	mapping_drop_all(session, ioas);
 	object_remove(session, &ioas->object);

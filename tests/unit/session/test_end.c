@@ -106,6 +106,30 @@ static void test_still_pinned(void **state)
 	scene_end(&opaque);
 }
 
+/* The same with the pages shared by another IOAS, which can be unmapped: they stay pinned by the first. */
+static void test_still_pinned_by_one(void **state)
+{
+	struct scene *scene;
+	void *opaque;
+
+	(void)state;
+	scene_begin(&opaque);
+	scene = opaque;
+	build(scene, MEMORY | IOAS | MAP | COPY);
+	fake.destroy_busy = true;
+	fake.calls = 0;
+	fake.fail_cmd = IOMMU_IOAS_UNMAP;
+	fake.fail_at = 1;
+	fake.fail_error = EBUSY;
+	dispatcher_free(scene->dispatcher);
+	assert_int_equal(scene_used(scene, RESOURCE_LOCKED_BYTES), 2 * PAGE);
+	account_release(&scene->session.account,
+		&(struct charge){.resource = RESOURCE_LOCKED_BYTES, .amount = 2 * PAGE});
+	fake.mappings[0].ioas = 0;
+	assert_int_equal(dispatcher_new(&scene->session, &scene->dispatcher), 0);
+	scene_end(&opaque);
+}
+
 static PB(ListResult) * list(struct scene *scene, uint32_t after, uint32_t max)
 {
 	PB(List) body = IOMMUBROKER__V1__LIST__INIT;
@@ -185,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_every_combination),
 		TEST(test_busy),
 		cmocka_unit_test(test_still_pinned),
+		cmocka_unit_test(test_still_pinned_by_one),
 		TEST(test_list),
 		TEST(test_list_pages),
 	};

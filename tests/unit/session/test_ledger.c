@@ -3,6 +3,7 @@
 #include "tests/unit/session/scene.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 #include "include/iommufd_uapi.h"
@@ -361,6 +362,26 @@ static void test_quota_events(void **state)
 	close(fd);
 }
 
+/* What a live mapping costs this process, malloc's own part included. */
+static void test_heap_per_mapping(void **state)
+{
+	struct scene *scene = *state;
+	int fd = file_memfd(PAGE);
+	uint32_t memory = do_register(scene, fd), ioas = do_ioas(scene);
+	size_t before;
+
+	if (IOMMUB_SANITIZE)
+		skip(); /* a sanitizer's malloc is another */
+	try_map(scene, ioas, memory, 0, PAGE, 0);
+	before = mallinfo2().uordblks;
+	for (int64_t i = 1; i <= 1000; i++) {
+		try_map(scene, ioas, memory, 0, PAGE, i * (int64_t)PAGE);
+		assert_done(scene);
+	}
+	assert_true(mallinfo2().uordblks - before <= (size_t)1000 * 112);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
@@ -379,6 +400,7 @@ int main(void)
 		TEST(test_unmap_refused),
 		TEST(test_lend),
 		TEST(test_quota_events),
+		TEST(test_heap_per_mapping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

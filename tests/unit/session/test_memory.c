@@ -239,6 +239,29 @@ static void test_fill(void **state)
 	close(fd);
 }
 
+/* A hugepage file: the guard takes none, and without one to be had a map is refused and charged nothing. */
+static void test_hugetlb(void **state)
+{
+	struct scene *scene = *state;
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	uint32_t memory, ioas;
+
+	if (fd < 0 || ftruncate(fd, (off_t)(1 * MIB << 30)) < 0)
+		skip(); /* more than any machine has */
+	memory = do_register(scene, fd);
+	assert_true(scene_result(scene)->memory_register->page_bytes > PAGE);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	ioas = do_ioas(scene);
+	try_map(scene, ioas, memory, 0, 1 * MIB << 30, -1);
+	assert_non_null(scene_status(scene));
+	assert_int_equal(scene_used(scene, RESOURCE_LOCKED_BYTES), 0);
+	assert_int_equal(scene_used(scene, RESOURCE_MAPPINGS), 0);
+	scene->setup.memory_kinds = MEMORY_KIND_MEMFD;
+	try_register(scene, fd, true);
+	assert_status(scene, "EPERM", NULL);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
@@ -257,6 +280,7 @@ int main(void)
 		TEST(test_kind_not_permitted),
 		TEST(test_range),
 		TEST(test_fill),
+		TEST(test_hugetlb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
