@@ -205,6 +205,21 @@ PB(Status) * scene_status(struct scene *scene)
 	return scene->message->response->status;
 }
 
+void status_assert(
+	struct scene *scene, const char *name, const char *field, const char *file, int line)
+{
+	const PB(Status) *status = scene_status(scene);
+	const char *error = status ? status->error : "success";
+
+	if (strcmp(error, name ? name : "success") == 0 &&
+		(!field || (status && status->field && strcmp(status->field, field) == 0)))
+		return;
+	print_error("expected %s (%s), got %s (%s): %s\n", name ? name : "success",
+		field ? field : "", error, status && status->field ? status->field : "",
+		status ? status->message : "");
+	_fail(file, line);
+}
+
 PB(Result) * scene_result(struct scene *scene)
 {
 	assert_int_equal(

@@ -60,21 +60,11 @@ PB(Status) * scene_deny(struct scene *scene, int error, const char *text, const 
 /* Status of the last answer, and its result. */
 PB(Status) * scene_status(struct scene *scene);
 PB(Result) * scene_result(struct scene *scene);
-#define assert_status(scene, name, its_field)                                                      \
-	do {                                                                                       \
-		PB(Status) *status_ = scene_status(scene);                                         \
-		assert_non_null(status_);                                                          \
-		assert_string_equal(status_->error, name);                                         \
-		if (its_field)                                                                     \
-			assert_string_equal(status_->field ? status_->field : "", its_field);      \
-	} while (0)
-#define assert_done(scene)                                                                         \
-	do {                                                                                       \
-		PB(Status) *status_ = scene_status(scene);                                         \
-		if (status_)                                                                       \
-			print_error("%s: %s\n", status_->error, status_->message);                 \
-		assert_null(status_);                                                              \
-	} while (0)
+/* The last answer is this error, naming this field (NULL: whichever); or it is a success. */
+#define assert_status(scene, name, field) status_assert(scene, name, field, __FILE__, __LINE__)
+#define assert_done(scene) status_assert(scene, NULL, NULL, __FILE__, __LINE__)
+void status_assert(
+	struct scene *scene, const char *name, const char *field, const char *file, int line);
 
 /* Operations in short. */
 PB(Operation) operation_of(PB(Operation__OpCase) op, void *body);
