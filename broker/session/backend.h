@@ -31,8 +31,8 @@ int backend_new(enum control_backend kind, int iommufd, bool mask_map_file, stru
 /* Ends every device and the context. NULL is fine. */
 void backend_free(struct backend *backend);
 
-/* A DMA of one of the model's devices went nowhere. A real device's faults are in the kernel's log.
- */
+/* A DMA of one of the model's devices went nowhere. (A real device's faults are in the kernel's
+ * log.) */
 typedef void (*backend_fault_fn)(void *arg, const char *device, uint64_t iova, bool write);
 void backend_fault_handler_set(struct backend *backend, backend_fault_fn handler, void *arg);
 

@@ -3,11 +3,13 @@
  * A device of the model in a session: an edu whose state is the supervisor's memfd, behind an fd of
  * the model, driven by clients over vfio-user sockets.
  *
- *      memfd (the hardware; outlives the session)
+ *      memfd: the hardware, which outlives the session
  *        │ mapped
- *      edu ── DMA ──> iommufd_sim_dma_*() on the model's fd ──> the page table that the session
- * built, or a fault │ registers                                       └──> interrupt: the client's
- * eventfd vfio-user server × at most BACKEND_SHARES_MAX, in the session's event loop │ socket pair
+ *      edu ──DMA──> iommufd_sim_dma_*() on the model's fd ──> the page table that the session built
+ *        │  └─────> interrupt: the client's eventfd             └─> or a fault
+ *        │ registers
+ *      vfio-user servers, at most BACKEND_SHARES_MAX, in the session's event loop
+ *        │ a socket pair each
  *      the client
  *
  * All sockets of a device drive the same registers, as duplicates of a VFIO fd do. A client that

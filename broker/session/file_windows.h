@@ -8,9 +8,8 @@
  * must stay where it is for as long as any area of any IOAS was made from it. IOAS_COPY shares the
  * source's pages, by the same address, so a copy refers to the same window as its source.
  *
- *      area (ioas 1, iova 0x0..0xfff) ───┐
- *      area (ioas 2, iova 0x5000..0x5fff)─┴──> window: mmap of [offset, offset+length) of a file, 2
- * references
+ *      area (ioas 1, iova 0x0000..0x0fff) ──┐
+ *      area (ioas 2, iova 0x5000..0x5fff) ──┴──> window: an mmap of a piece of a file; 2 references
  *
  * The index follows what the ioctls said that they did. Where one failed half-way (UNMAP's ENOENT)
  * it may still hold areas that are gone: a later area at the same place shows that, and replaces

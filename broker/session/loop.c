@@ -2,10 +2,10 @@
 /*
  * The event loop of a session.
  *
- *            packet, answer sent          the answer does not fit        the request waits
- *   READING ──────────────> READING   READING ──────> SENDING        READING ─────> WAITING
- *                                     SENDING ──sent──> READING      WAITING ──supervisor's
- * answer──> as a packet every state ──client gone, protocol broken, Hello overdue──> ENDED
+ *   READING   ── packet, answered ──────────> READING
+ *   READING   ── the answer does not fit ───> SENDING   ── sent ─────────────────────> READING
+ *   READING   ── the request waits ─────────> WAITING   ── the supervisor's answer ──> as a packet
+ *   any       ── client gone, protocol broken, Hello overdue ──> ENDED
  *
  * The client is read in READING only, so that a client that does not read its answers, or pours
  * requests while one waits, is held back by its own socket's buffer and costs us nothing. There is

@@ -2,28 +2,29 @@
 /*
  * A session from exec to its end. The order is the security argument:
  *
- *   1. fds        what exec left is what enum session_fd lists; anything above is closed. A stray
- * fd would be a right that no policy gave.
- *   2. begin      undumpable, no_new_privs, no capabilities, before one byte of anybody is read.
- *   3. SETUP      the supervisor says whose session this is. The only packet that is awaited, with
- * a bound.
- *   4. open       the account pages, the event loop, the backend: all that needs an open(), a
- * mmap() of a path-less file or a privileged-looking call happens here, because afterwards it
- * cannot.
- *   5. shut       Landlock, then seccomp: Landlock's calls are not in the filter.
- *   6. READY      only a session that is shut in says so.
- *   7. serve      the first byte of the client is read here.
- *   8. end        objects in order, then AUDIT_END with what it did, exit status 0, also when the
- * client broke the protocol: that is the client's doing, and audited as such.
+ *   1. fds     what exec left is what enum session_fd lists; anything above is closed. A stray fd
+ *              would be a right that no policy gave.
+ *   2. begin   undumpable, no_new_privs, no capabilities, before one byte of anybody is read.
+ *   3. SETUP   the supervisor says whose session this is. The only packet that is awaited, with a
+ *              bound.
+ *   4. open    the account pages, the event loop, the backend: whatever needs a call that the filter
+ *              will not know is done here, because afterwards it cannot be.
+ *   5. shut    Landlock, then seccomp: Landlock's calls are not in the filter.
+ *   6. READY   only a session that is shut in says so.
+ *   7. serve   the first byte of the client is read here.
+ *   8. end     objects in order, then AUDIT_END with what it did. The exit status is 0 also when the
+ *              client broke the protocol: that is the client's doing, and audited as such.
  *
  * The fds of a live session:
  *
- *   0 1 2   /dev/null (2: the supervisor's stderr in debug mode)     3   the client      4   the
- * supervisor 8       /dev/iommu, on the kernel backend then, by number as they were made:
- * libevent's epoll; its internal pipe, two ends (anon_inode and pipe); on the model the machine's
- * placeholder for /dev/iommu; the epoll that watches for the client's hangup (loop.c) and, as the
- * client makes them: one per memory handle; per device one VFIO fd, or on the model one
- * placeholder, at most BACKEND_SHARES_MAX sockets, and the eventfds of its interrupts
+ *   0 1 2      /dev/null (2: the supervisor's stderr in debug mode)
+ *   3 4        the client; the supervisor
+ *   8          /dev/iommu, on the kernel backend
+ *   any        libevent's epoll, and its pipe for signals, two ends
+ *              the model's placeholder for /dev/iommu (an eventfd), where it is not the kernel
+ *              the epoll that watches for the client's hangup (loop.c)
+ *   as the client makes them: one per memory handle; per device one VFIO fd, or on the model one
+ *              placeholder, at most BACKEND_SHARES_MAX sockets, and the eventfds of its interrupts
  *
  * PR_SET_PDEATHSIG is not set: a supervisor that is killed and restarted must not interrupt one
  * mapping.
@@ -50,7 +51,8 @@
 
 #if IOMMUB_SANITIZE
 /* LeakSanitizer stops the process by ptrace at its exit, which the sandbox forbids; the unit tests
- * look for leaks. A report is not symbolised and not coloured, because that would exec a program and ask a terminal. */
+ * look for leaks. A report is neither symbolised, which would exec a program, nor coloured, which
+ * would ask whether stderr is a terminal. */
 const char *__asan_default_options(void) __attribute__((visibility("default")));
 const char *__asan_default_options(void)
 {

@@ -6,13 +6,16 @@
  * The supervisor has already given it a uid of its tenant's own, resource limits and a cgroup. What
  * is done here is what a process can only do to itself after exec:
  *
- *   undumpable          a sibling session has the same uid: without this it could read our memory
- * or trace us no_new_privs        no exec gives anything back; also what lets an unprivileged
- * process load the rest no capability       whoever started us Landlock            nothing allowed:
- * should a path ever be reached in spite of seccomp, it cannot be opened seccomp, twice      ours
- * first: calls that name a process may name this one only. The supervisor cannot know our pid when
- * it compiles its filter. Then the supervisor's allow-list (broker/common/filter.c), which allows
- * no further seccomp(2). The kernel obeys the strictest of all filters.
+ *   undumpable       a sibling session has the same uid: without this it could read our memory or
+ *                    trace us
+ *   no_new_privs     no exec gives anything back; also what lets an unprivileged process load the rest
+ *   no capability    whoever started us
+ *   Landlock         nothing allowed: should a path ever be reached in spite of seccomp, it cannot be
+ *                    opened
+ *   seccomp, twice   ours first: calls that name a process may name this one only. The supervisor
+ *                    cannot know our pid when it compiles its filter. Then the supervisor's allow-list
+ *                    (broker/common/filter.c), which allows no further seccomp(2). The kernel obeys
+ *                    the strictest of all filters.
  *
  * SIGSYS has a handler that names the call. It only ever runs with a filter of debug mode: in
  * production the process is killed without asking it.

@@ -43,7 +43,13 @@ void control_deny(struct session_proc *session, uint64_t serial, int error, cons
 
 static void on_ready(struct session_proc *session, const union control_message *message)
 {
-	(void)message;
+	static bool missed; /* a fact of this kernel: said once */
+
+	if (message->ready.landlock_abi == 0 && !missed) {
+		missed = true;
+		audit_say(session->supervisor->audit, AUDIT_WARNING, "sandbox.no-landlock",
+			"this kernel has no Landlock: sessions are held by uid and seccomp alone");
+	}
 	if (session->ready) {
 		session_kill(session, "said READY twice");
 		return;
