@@ -281,13 +281,13 @@ static void deed_memory(void)
 	struct stat st;
 	void *page =
 		mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *block = malloc(4 << 20);
+	char *block = malloc(4 << 20), *larger;
 
 	check(page != MAP_FAILED && block);
 	memset(block, 1, 4 << 20);
-	block = realloc(block, 8 << 20);
-	check(block != NULL);
-	free(block);
+	larger = realloc(block, 8 << 20);
+	check(larger != NULL);
+	free(larger);
 	check(munmap(page, 1 << 20) == 0);
 	check(fstat(STDERR_FILENO, &st) == 0);
 	check(fcntl(STDERR_FILENO, F_GETFL) >= 0);
