@@ -171,9 +171,10 @@ static void waiting_answer(struct device *device)
 	}
 }
 
-static void reset_done(void *arg, int error)
+static void reset_done(void *arg, const struct helper_report *report)
 {
 	struct device *device = arg;
+	int error = report->error;
 
 	if (!error) {
 		if (device->fd >= 0)
@@ -203,7 +204,7 @@ static void reset_start(struct device *device)
 		error = helper_task_start(&device->supervisor->helpers, HELPER_DEVICE_RESET,
 			&device->fresh_fd, 1, DEVICE_RESET_MS, reset_done, device);
 	if (error)
-		reset_done(device, error);
+		reset_done(device, &(struct helper_report){.error = error, .fd = -1});
 }
 
 void devices_start(struct supervisor *supervisor)

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -18,7 +19,8 @@
 struct helper_task {
 	TAILQ_ENTRY(helper_task) link;
 	struct helper_tasks *tasks;
-	enum helper_kind kind;
+	struct helper_lane *lane;
+	struct helper_request request;
 	int fds[HELPER_TASK_FDS_MAX];
 	size_t fds_count;
 	unsigned int deadline_ms;
@@ -26,23 +28,44 @@ struct helper_task {
 	void *arg;
 	pid_t pid; /* 0: could not be started */
 	int pidfd, result_fd;
+	bool finish; /* has been told to end */
 	struct event *on_death, *on_deadline;
 	int error; /* why it could not be started */
 };
 
-static void tasks_next(struct helper_tasks *tasks);
+static const struct kind {
+	const char *name;
+	bool sweep;
+} kinds[HELPER_KINDS] = {
+	[HELPER_DEVICE_RESET] = {"device-reset", false},
+	[HELPER_OPEN] = {"open", false},
+	[HELPER_PROBE] = {"probe", false},
+	[HELPER_RESET] = {"reset", false},
+	[HELPER_SWEEP_DETACH] = {"sweep-detach", true},
+	[HELPER_SWEEP_UNMAP] = {"sweep-unmap", true},
+	[HELPER_SCRUB] = {"scrub", false},
+};
+
+static void lane_next(struct helper_lane *lane);
 
 const char *helper_kind_name(enum helper_kind kind)
 {
-	return kind == HELPER_DEVICE_RESET ? "device-reset" : NULL;
+	return (unsigned int)kind < HELPER_KINDS ? kinds[kind].name : NULL;
+}
+
+static void lane_init(struct helper_lane *lane)
+{
+	lane->running_count = 0;
+	TAILQ_INIT(&lane->running);
+	TAILQ_INIT(&lane->queued);
 }
 
 void helper_tasks_init(struct helper_tasks *tasks, struct supervisor *supervisor)
 {
 	tasks->supervisor = supervisor;
 	tasks->running_count = 0;
-	TAILQ_INIT(&tasks->running);
-	TAILQ_INIT(&tasks->queued);
+	lane_init(&tasks->work);
+	lane_init(&tasks->sweeps);
 }
 
 static void task_free(struct helper_task *task)
@@ -57,62 +80,104 @@ static void task_free(struct helper_task *task)
 	free(task);
 }
 
-static void task_tell(struct helper_task *task, int error)
+static void task_tell(struct helper_task *task, const struct helper_report *report)
 {
+	const char *name = helper_kind_name((enum helper_kind)task->request.kind);
 	helper_done done = task->done;
 	struct audit_record record;
 
 	task->done = NULL;
 	if (!done)
 		return;
-	if (error) {
+	if (report->error) {
 		audit_begin(&record, "helper.failed");
-		audit_string(&record, "task", helper_kind_name(task->kind));
-		audit_errno(&record, "error", error);
+		audit_string(&record, "task", name);
+		audit_errno(&record, "error", report->error);
 		audit_emit(task->tasks->supervisor->audit, AUDIT_WARNING, &record);
 	}
-	done(task->arg, error);
+	done(task->arg, report);
 }
 
-/* What a dead helper left: its word counts only together with a clean exit. */
-static int task_result(const struct helper_task *task, const siginfo_t *info)
+static void task_tell_error(struct helper_task *task, int error)
 {
+	const struct helper_report report = {.error = error, .fd = -1};
+
+	task_tell(task, &report);
+}
+
+/* A helper that became another program has only its exit code to say. */
+static int scrub_result(const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED && info->si_status == 0)
+		return 0;
+	return -EIO;
+}
+
+/* What a dead helper left: its word counts only together with a clean exit. Only an open that succeeded brings an fd. */
+static void task_report(
+	const struct helper_task *task, const siginfo_t *info, struct helper_report *ret)
+{
+	const bool open = task->request.kind == HELPER_OPEN;
 	struct helper_result result;
 	size_t n_fds = 0;
-	ssize_t bytes;
+	int fd = -1;
+	ssize_t bytes =
+		seqpacket_recv(task->result_fd, &result, sizeof(result), &fd, open ? 1 : 0, &n_fds);
 
-	if (info->si_code != CLD_EXITED || info->si_status != 0)
-		return -EIO;
-	bytes = seqpacket_recv(task->result_fd, &result, sizeof(result), NULL, 0, &n_fds);
-	if (bytes != sizeof(result) || result.magic != HELPER_MAGIC ||
-		result.kind != (uint32_t)task->kind || result.reserved || result.error > 0 ||
-		result.error < -4095)
-		return -EIO;
-	return result.error;
+	*ret = (struct helper_report){.error = -EIO, .fd = -1};
+	if (bytes <= 0 && task->request.kind == HELPER_SCRUB)
+		ret->error = scrub_result(info);
+	if (bytes <= 0)
+		return;
+	if (info->si_code != CLD_EXITED || info->si_status != 0 || bytes != sizeof(result) ||
+		result.magic != HELPER_MAGIC || result.kind != task->request.kind ||
+		result.error > 0 || result.error < -4095 || result.holder > HELPER_HOLDER_AGAIN ||
+		(n_fds == 1) != (open && result.error == 0)) {
+		fds_close(&fd, n_fds);
+		return;
+	}
+	*ret = (struct helper_report){
+		.error = result.error, .fd = n_fds ? fd : -1, .result = result};
 }
 
-static void task_end(struct helper_task *task, int error)
+static void task_end(struct helper_task *task, const struct helper_report *report)
 {
 	struct helper_tasks *tasks = task->tasks;
+	struct helper_lane *lane = task->lane;
 
-	TAILQ_REMOVE(&tasks->running, task, link);
+	TAILQ_REMOVE(&lane->running, task, link);
+	lane->running_count--;
 	tasks->running_count--;
-	task_tell(task, error);
+	if (!task->done)
+		fds_close(&(int){report->fd}, 1); /* too late: nobody takes it */
+	task_tell(task, report);
 	task_free(task);
-	tasks_next(tasks);
+	lane_next(lane);
 	supervisor_progress(tasks->supervisor);
 }
 
 static void on_death(evutil_socket_t fd, short events, void *arg)
 {
 	struct helper_task *task = arg;
+	struct helper_report report;
 	siginfo_t info = {0};
 
 	(void)fd;
 	(void)events;
 	if (waitid(P_PIDFD, (id_t)task->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
 		return;
-	task_end(task, task_result(task, &info));
+	task_report(task, &info, &report);
+	task_end(task, &report);
+}
+
+/* Itself, and what a scrub program has started: a helper leads its own process group, soon after its start, and its
+ * number cannot be another's before it is reaped. */
+static void task_kill(const struct helper_task *task)
+{
+	if (task->pid <= 0)
+		return;
+	(void)kill(-task->pid, SIGKILL);
+	(void)pidfd_send_signal(task->pidfd, SIGKILL, NULL, 0);
 }
 
 static void on_deadline(evutil_socket_t fd, short events, void *arg)
@@ -122,11 +187,13 @@ static void on_deadline(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	if (task->pid == 0) {
-		task_end(task, task->error);
+		const struct helper_report report = {.error = task->error, .fd = -1};
+
+		task_end(task, &report);
 		return;
 	}
-	(void)pidfd_send_signal(task->pidfd, SIGKILL, NULL, 0);
-	task_tell(task, -ETIMEDOUT);
+	task_kill(task);
+	task_tell_error(task, -ETIMEDOUT);
 }
 
 static int task_spawn(struct helper_task *task)
@@ -142,7 +209,7 @@ static int task_spawn(struct helper_task *task)
 	const struct spawn child = {
 		.program_fd = supervisor->programs.helper_fd,
 		.name = PROGRAM_HELPER,
-		.argument = helper_kind_name(task->kind),
+		.argument = helper_kind_name((enum helper_kind)task->request.kind),
 		.fds = fds,
 		.fds_count = 1 + task->fds_count,
 		.keep_stderr = supervisor->options.debug,
@@ -151,12 +218,16 @@ static int task_spawn(struct helper_task *task)
 		.cgroup_procs_fd = -1,
 	};
 
-	error = spawn(&child, &task->pid, &task->pidfd);
+	error = seqpacket_send(sockets[0], &task->request, sizeof(task->request), NULL, 0);
+	if (!error)
+		error = spawn(&child, &task->pid, &task->pidfd);
 	close(sockets[1]);
 	if (error)
 		close(sockets[0]);
 	else
 		task->result_fd = sockets[0];
+	if (!error && task->finish)
+		(void)shutdown(task->result_fd, SHUT_WR);
 	return error;
 }
 
@@ -183,37 +254,47 @@ static void task_run(struct helper_task *task)
 	(void)event_add(task->on_deadline, &now);
 }
 
-static void tasks_next(struct helper_tasks *tasks)
+static void lane_next(struct helper_lane *lane)
 {
 	struct helper_task *task;
 
-	while (tasks->running_count < HELPER_TASKS_MAX && (task = TAILQ_FIRST(&tasks->queued))) {
-		TAILQ_REMOVE(&tasks->queued, task, link);
-		TAILQ_INSERT_TAIL(&tasks->running, task, link);
+	while ((task = TAILQ_FIRST(&lane->queued))) {
+		struct helper_tasks *tasks = task->tasks;
+		unsigned int max = lane == &tasks->sweeps ? HELPER_SWEEPS_MAX : HELPER_TASKS_MAX;
+
+		if (lane->running_count >= max)
+			return;
+		TAILQ_REMOVE(&lane->queued, task, link);
+		TAILQ_INSERT_TAIL(&lane->running, task, link);
+		lane->running_count++;
 		tasks->running_count++;
 		task_run(task);
 	}
 }
 
-int helper_task_start(struct helper_tasks *tasks, enum helper_kind kind, const int *fds,
-	size_t n_fds, unsigned int deadline_ms, helper_done done, void *arg)
+int helper_task_run(
+	struct helper_tasks *tasks, const struct helper_job *job, struct helper_task **ret_task)
 {
 	struct helper_task *task;
 	int error = 0;
 
-	if (n_fds > HELPER_TASK_FDS_MAX || !helper_kind_name(kind))
+	if (job->fds_count > HELPER_TASK_FDS_MAX || !helper_kind_name(job->kind))
 		return -EINVAL;
 	task = calloc(1, sizeof(*task));
 	if (!task)
 		return -ENOMEM;
 	task->tasks = tasks;
-	task->kind = kind;
-	task->deadline_ms = deadline_ms;
-	task->done = done;
-	task->arg = arg;
+	task->lane = kinds[job->kind].sweep ? &tasks->sweeps : &tasks->work;
+	task->request = job->request;
+	task->request.magic = HELPER_MAGIC;
+	task->request.kind = (uint32_t)job->kind;
+	task->request.fds_count = (uint32_t)job->fds_count;
+	task->deadline_ms = job->deadline_ms;
+	task->done = job->done;
+	task->arg = job->arg;
 	task->pidfd = task->result_fd = -1;
-	for (; task->fds_count < n_fds && !error; task->fds_count++) {
-		task->fds[task->fds_count] = fcntl(fds[task->fds_count], F_DUPFD_CLOEXEC, 3);
+	for (; task->fds_count < job->fds_count && !error; task->fds_count++) {
+		task->fds[task->fds_count] = fcntl(job->fds[task->fds_count], F_DUPFD_CLOEXEC, 3);
 		if (task->fds[task->fds_count] < 0)
 			error = -errno;
 	}
@@ -224,22 +305,49 @@ int helper_task_start(struct helper_tasks *tasks, enum helper_kind kind, const i
 		task_free(task);
 		return error;
 	}
-	TAILQ_INSERT_TAIL(&tasks->queued, task, link);
-	tasks_next(tasks);
+	TAILQ_INSERT_TAIL(&task->lane->queued, task, link);
+	if (ret_task)
+		*ret_task = task;
+	lane_next(task->lane);
 	return 0;
+}
+
+int helper_task_start(struct helper_tasks *tasks, enum helper_kind kind, const int *fds,
+	size_t n_fds, unsigned int deadline_ms, helper_done done, void *arg)
+{
+	const struct helper_job job = {.kind = kind,
+		.fds = fds,
+		.fds_count = n_fds,
+		.deadline_ms = deadline_ms,
+		.done = done,
+		.arg = arg};
+
+	return helper_task_run(tasks, &job, NULL);
+}
+
+void helper_task_finish(struct helper_task *task)
+{
+	task->finish = true;
+	if (task->result_fd >= 0)
+		(void)shutdown(task->result_fd, SHUT_WR);
+}
+
+static void lane_stop(struct helper_lane *lane)
+{
+	struct helper_task *task;
+
+	while ((task = TAILQ_FIRST(&lane->queued))) {
+		TAILQ_REMOVE(&lane->queued, task, link);
+		task_free(task);
+	}
+	TAILQ_FOREACH (task, &lane->running, link) {
+		task->done = NULL;
+		task_kill(task);
+	}
 }
 
 void helper_tasks_stop(struct helper_tasks *tasks)
 {
-	struct helper_task *task;
-
-	while ((task = TAILQ_FIRST(&tasks->queued))) {
-		TAILQ_REMOVE(&tasks->queued, task, link);
-		task_free(task);
-	}
-	TAILQ_FOREACH (task, &tasks->running, link) {
-		task->done = NULL;
-		if (task->pid)
-			(void)pidfd_send_signal(task->pidfd, SIGKILL, NULL, 0);
-	}
+	lane_stop(&tasks->work);
+	lane_stop(&tasks->sweeps);
 }

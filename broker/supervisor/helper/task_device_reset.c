@@ -15,16 +15,16 @@ _Static_assert(MODEL_STATE_BYTES == EDU_STATE_BYTES && MODEL_VENDOR == EDU_VENDO
 		       MODEL_DEVICE == EDU_DEVICE,
 	"the supervisor's inventory describes an edu");
 
-int helper_device_reset(const int *fds)
+int helper_device_reset(struct helper_work *work)
 {
 	struct stat st;
 	void *state;
 
-	if (fstat(fds[0], &st) < 0)
+	if (fstat(work->fds[0], &st) < 0)
 		return -errno;
 	if (st.st_size != EDU_STATE_BYTES)
 		return -EINVAL;
-	state = mmap(NULL, EDU_STATE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	state = mmap(NULL, EDU_STATE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, work->fds[0], 0);
 	if (state == MAP_FAILED)
 		return -errno;
 	edu_state_init(state);

@@ -32,9 +32,10 @@ void supervisor_progress(struct supervisor *unused)
 		(void)event_base_loopbreak(supervisor.base);
 }
 
-static void on_done(void *arg, int error)
+static void on_done(void *arg, const struct helper_report *report)
 {
-	errors[(size_t)(uintptr_t)arg] = error;
+	assert_int_equal(report->fd, -1);
+	errors[(size_t)(uintptr_t)arg] = report->error;
 	told++;
 }
 
@@ -158,6 +159,45 @@ static void unknown_tasks_and_too_many_fds_are_refused(void **state)
 		-EINVAL);
 }
 
+/* Force must not wait for somebody's reset. */
+static void a_sweep_does_not_wait_for_other_work(void **state)
+{
+	const struct helper_job job = {.kind = HELPER_SWEEP_UNMAP,
+		.fds = &null_fd,
+		.fds_count = 1,
+		.deadline_ms = FOREVER_MS,
+		.done = on_done};
+	struct helper_task *task = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < HELPER_TASKS_MAX + 1; i++)
+		start(i, FOREVER_MS);
+	assert_int_equal(helper_task_run(&supervisor.helpers, &job, &task), 0);
+	assert_non_null(task);
+	assert_int_equal(supervisor.helpers.running_count, HELPER_TASKS_MAX + 1);
+	assert_int_equal(supervisor.helpers.sweeps.running_count, 1);
+	helper_tasks_stop(&supervisor.helpers);
+	(void)event_base_dispatch(supervisor.base);
+}
+
+static void only_so_many_sweeps_run(void **state)
+{
+	struct helper_job job = {.kind = HELPER_SWEEP_UNMAP,
+		.fds = &null_fd,
+		.fds_count = 1,
+		.deadline_ms = FOREVER_MS,
+		.done = on_done};
+
+	(void)state;
+	for (size_t i = 0; i < HELPER_SWEEPS_MAX; i++)
+		assert_int_equal(helper_task_run(&supervisor.helpers, &job, NULL), 0);
+	assert_int_equal(supervisor.helpers.running_count, HELPER_SWEEPS_MAX);
+	assert_int_equal(helper_task_run(&supervisor.helpers, &job, NULL), 0);
+	assert_int_equal(supervisor.helpers.running_count, HELPER_SWEEPS_MAX);
+	helper_tasks_stop(&supervisor.helpers);
+	(void)event_base_dispatch(supervisor.base);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -168,6 +208,8 @@ int main(void)
 		TEST(so_many_run_and_the_others_wait_in_order),
 		TEST(a_program_that_cannot_be_executed_fails_later_not_inside_the_call),
 		TEST(after_a_stop_nobody_is_told),
+		TEST(a_sweep_does_not_wait_for_other_work),
+		TEST(only_so_many_sweeps_run),
 		TEST(unknown_tasks_and_too_many_fds_are_refused),
 	};
 

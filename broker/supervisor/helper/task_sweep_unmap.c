@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other half of force: every mapping of every IOAS of a context, then every object that can go.
+ *
+ * The session is dead, so no IOAS is made any more. But a MAP that the session had begun may go on for seconds and
+ * ignores its death; until it ends, UNMAP of that IOAS takes what lies below it and answers EBUSY. And a client that still holds a
+ * device attaches it again and again, which holds an IOAS back from DESTROY (the detaching half deals with that). So
+ * both are repeated until they have answered 0: first UNMAP for all, since that is when no DMA reaches memory, then
+ * DESTROY.
+ *
+ * Nobody lists the ids of a context, but they are given out lowest first: all up to a bound are asked. Asking costs
+ * 0.4 µs an id, so it goes in slices with the busy ones asked again after each. UNMAP tells what an id is: 0 or EBUSY is
+ * an IOAS, ENOENT is none. Every page table refers to its IOAS, so when no IOAS is left, no page table is: what remains
+ * are devices, and queues for faults and events, each as long as an fd of its own lives.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "broker/supervisor/helper/task.h"
+#include "iommufd_uapi.h"
+
+#define SLICE 1024u
+
+/* Sets of ids; a helper has one context and one life. */
+struct id_set {
+	uint64_t words[HELPER_IDS_MAX / 64 + 1];
+	uint32_t count;
+};
+static struct id_set ioases, busy, left;
+
+static void id_add(struct id_set *set, uint32_t id)
+{
+	uint64_t bit = UINT64_C(1) << (id % 64);
+
+	if (!(set->words[id / 64] & bit)) {
+		set->words[id / 64] |= bit;
+		set->count++;
+	}
+}
+
+static void id_remove(struct id_set *set, uint32_t id)
+{
+	uint64_t bit = UINT64_C(1) << (id % 64);
+
+	if (set->words[id / 64] & bit) {
+		set->words[id / 64] &= ~bit;
+		set->count--;
+	}
+}
+
+static bool id_in(const struct id_set *set, uint32_t id)
+{
+	return set->words[id / 64] >> (id % 64) & 1;
+}
+
+/* Ask each id of the set; the asking may remove it. */
+static void ids_walk(struct id_set *set, struct helper_work *work,
+	void (*ask)(struct helper_work *work, uint32_t id))
+{
+	for (uint32_t word = 0; set->count && word < sizeof(set->words) / sizeof(set->words[0]);
+		word++)
+		for (uint64_t bits = set->words[word]; bits; bits &= bits - 1)
+			ask(work, word * 64 + (uint32_t)__builtin_ctzll(bits));
+}
+
+static void ask_unmap(struct helper_work *work, uint32_t id)
+{
+	struct iommu_ioas_unmap arg = {
+		.size = sizeof(arg), .ioas_id = id, .iova = 0, .length = UINT64_MAX};
+
+	if (ioctl(work->fds[0], IOMMU_IOAS_UNMAP, &arg) == 0) {
+		id_add(&ioases, id);
+		id_remove(&busy, id);
+		work->result->unmapped_bytes += arg.length;
+	} else if (errno == ENOENT) { /* no such object, or none that maps */
+		id_remove(&ioases, id);
+		id_remove(&busy, id);
+	} else { /* also an errno that nobody has seen: better once more than once too little */
+		id_add(&ioases, id);
+		id_add(&busy, id);
+	}
+}
+
+static void ask_destroy(struct helper_work *work, uint32_t id)
+{
+	struct iommu_destroy arg = {.size = sizeof(arg), .id = id};
+
+	if (id_in(&ioases, id))
+		ask_unmap(work, id);
+	if (ioctl(work->fds[0], IOMMU_DESTROY, &arg) == 0 || errno == ENOENT) {
+		id_remove(&ioases, id);
+		id_remove(&left, id);
+	} else {
+		id_add(&left, id);
+	}
+}
+
+static void ask_kind(struct helper_work *work, uint32_t id)
+{
+	struct iommu_hw_info info = {.size = sizeof(info), .dev_id = id};
+
+	/* EOPNOTSUPP is a device too. */
+	if (ioctl(work->fds[0], IOMMU_GET_HW_INFO, &info) == 0 || errno == EOPNOTSUPP)
+		work->result->devices_left++;
+	else
+		work->result->others_left++;
+}
+
+static void unmap_all(struct helper_work *work, uint32_t ids)
+{
+	for (uint32_t first = 1; first <= ids; first += SLICE) {
+		for (uint32_t id = first; id <= ids && id < first + SLICE; id++)
+			ask_unmap(work, id);
+		ids_walk(&busy, work, ask_unmap);
+	}
+	work->result->ioas = ioases.count;
+	while (busy.count) {
+		work->result->rounds++;
+		(void)sched_yield();
+		ids_walk(&busy, work, ask_unmap);
+	}
+}
+
+static void destroy_all(struct helper_work *work, uint32_t ids)
+{
+	/* Lowest types have the higher ids, mostly: from the end it often takes one round. */
+	for (uint32_t id = ids; id > 0; id--)
+		ask_destroy(work, id);
+	while (ioases.count) {
+		work->result->rounds++;
+		(void)sched_yield();
+		ids_walk(&left, work, ask_destroy);
+	}
+	ids_walk(&left, work, ask_destroy);
+}
+
+int helper_sweep_unmap(struct helper_work *work)
+{
+	uint32_t ids = work->request->ids;
+
+	if (ids == 0 || ids > HELPER_IDS_MAX)
+		return -EINVAL;
+	unmap_all(work, ids);
+	destroy_all(work, ids);
+	ids_walk(&left, work, ask_kind);
+	return 0;
+}
