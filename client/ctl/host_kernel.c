@@ -70,7 +70,7 @@ void host_check_kernel(struct host *host, const struct host_probes *probes)
 	struct stat st;
 
 	if (tree_read(host, "proc/sys/kernel/osrelease", release))
-		strcpy(release, "(unknown release)");
+		(void)snprintf(release, sizeof(release), "(unknown release)");
 	if (tree_stat(host, "sys/class/misc/iommu", &st)) {
 		iommufd_missing(host, release);
 		return;

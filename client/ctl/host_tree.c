@@ -113,7 +113,7 @@ int tree_link(const struct host *host, const char *path, char *name, size_t byte
 	last = last ? last + 1 : target;
 	if (strlen(last) >= bytes)
 		return -ENAMETOOLONG;
-	strcpy(name, last);
+	memcpy(name, last, strlen(last) + 1);
 	return 0;
 }
 
