@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Run the cases of tests/vm/cases on a real kernel with a real /dev/iommu, in QEMU without KVM.
+# Run the cases of tests/vm/cases on a real kernel with a real /dev/iommu, in QEMU without KVM; before them those of
+# tests/vm/host, which need that kernel's headers only and run here.
 #
 #   tests/vm/run.sh [--list] [--shell] [--case NAME]... [--preset NAME] [--keep-going]
 #
@@ -18,7 +19,7 @@ preset=dev shell= wanted=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--list)
-		for file in "$here"/cases/*.sh; do
+		for file in "$here"/host/*.sh "$here"/cases/*.sh; do
 			printf '%-28s %s\n' "$(basename "$file" .sh)" "$(sed -n 's/^# about: //p' "$file" | head -n 1)"
 		done
 		exit 0
@@ -26,14 +27,14 @@ while [ $# -gt 0 ]; do
 	--shell) shell=yes ;;
 	--case) wanted+=("${2:?--case needs a name}"); shift ;;
 	--preset) preset=${2:?--preset needs a name}; shift ;;
-	-h | --help) sed -n '3,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) echo "$0: unknown argument: $1 (try --help)" >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#wanted[@]} -gt 0 ] || for file in "$here"/cases/*.sh; do wanted+=("$(basename "$file" .sh)"); done
+[ ${#wanted[@]} -gt 0 ] || for file in "$here"/host/*.sh "$here"/cases/*.sh; do wanted+=("$(basename "$file" .sh)"); done
 for name in "${wanted[@]}"; do
-	[ -f "$here/cases/$name.sh" ] || { echo "$0: no case $name (try --list)" >&2; exit 2; }
+	[ -f "$here/cases/$name.sh" ] || [ -f "$here/host/$name.sh" ] || { echo "$0: no case $name (try --list)" >&2; exit 2; }
 done
 
 "$root/tests/install-packages.sh" --vm
@@ -93,8 +94,21 @@ run_profile() { # kernel-arguments case…
 		status= seconds=
 	done
 }
+run_on_host() { # case
+	local name=$1 begin=$SECONDS verdict=ok
+	"$here/host/$name.sh" "$kernel/headers" >"$scratch/console" 2>&1 || verdict=FAILED
+	if [ $verdict = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+	printf '%-7s %-28s %5.1f s  %s\n' $verdict "$name" $((SECONDS - begin)) "$(sed -n 's/^# about: //p' "$here/host/$name.sh" | head -n 1)"
+	sed 's/^/        /' "$scratch/console"
+}
 declare -A profiles=()
-for name in "${wanted[@]}"; do profiles["x$(profile_of "$name")"]+="$name "; done
+for name in "${wanted[@]}"; do
+	if [ -f "$here/host/$name.sh" ]; then
+		run_on_host "$name"
+		continue
+	fi
+	profiles["x$(profile_of "$name")"]+="$name "
+done
 for profile in "${!profiles[@]}"; do
 	read -ra names <<<"${profiles[$profile]}"
 	run_profile "${profile#x}" "${names[@]}"

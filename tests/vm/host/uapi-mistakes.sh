@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# about: and the comparison finds deliberate mistakes
 # Does uapi.sh see what it is there to see? Each mistake below is made in a copy of our header, and must be reported.
 #
 #   tests/vm/host/uapi-mistakes.sh HEADERS

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# about: our uAPI header is the kernel's: every struct, field and constant, both ways
 # Compare include/iommufd_uapi.h with the kernel's own <linux/iommufd.h>, and with what it has of <linux/vfio.h>.
 #
 #   tests/vm/host/uapi.sh HEADERS [OUR-HEADER]      HEADERS: the kernel's usr/include, as `make headers` fills it
