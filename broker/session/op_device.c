@@ -91,16 +91,19 @@ int op_device_open(struct call *call)
 
 static int open_refused(struct call *call, const union control_message *answer)
 {
+	int error;
+
 	if (answer->header.type != CONTROL_DENIED)
 		session_broken(
 			call->session, "answer of type %u to DEVICE_OPEN", answer->header.type);
-	call_error(call, answer->denied.error, NULL, "%s", answer->denied.text);
+	error = answer->denied.error > 0 ? answer->denied.error : EIO;
+	call_say(call, error, NULL, "%s", answer->denied.text);
 	if (answer->denied.rule[0]) {
 		/* The answer's buffer is the supervisor client's and does not live as long as the error. */
 		memcpy(call->error.rule_buffer, answer->denied.rule, sizeof(answer->denied.rule));
 		call->error.rule = call->error.rule_buffer;
 	}
-	return -answer->denied.error;
+	return -error;
 }
 
 /* A granted fd becomes a bound device, published, and an fd for the client. */

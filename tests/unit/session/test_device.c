@@ -62,6 +62,10 @@ static void test_denied(void **state)
 	assert_status(scene, "EBUSY", NULL);
 	assert_null(scene_status(scene)->rule);
 	assert_int_equal(fake.n_released, 0);
+	/* No refusal is a success, whatever number it carries. */
+	open_begin(scene);
+	scene_deny(scene, 0, "", "");
+	assert_status(scene, "EIO", NULL);
 }
 
 /* A device that cannot be bound or shared goes back to the supervisor. */
