@@ -21,6 +21,7 @@ int inventory_open_model(unsigned int count, struct supervisor *supervisor, stru
 
 		device->index = i;
 		device->fd = device->fresh_fd = -1;
+		device->group = -1;
 		device->vendor = MODEL_VENDOR;
 		device->device = MODEL_DEVICE;
 		device->supervisor = supervisor;

@@ -27,6 +27,9 @@ struct device {
 	char name[CONTROL_NAME_MAX];
 	char address[16];
 	uint16_t vendor, device;
+	int group; /* IOMMU group; -1: none, a device of the model */
+	char node[32]; /* "vfio3", below /dev/vfio/devices; empty: a device of the model */
+	uint32_t node_major, node_minor;
 	int fd; /* what a session is granted a duplicate of; -1: none yet */
 	int fresh_fd; /* the state that a running reset is making; -1: none */
 	struct lease lease;
