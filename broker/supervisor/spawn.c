@@ -75,8 +75,11 @@ static int fds_arrange(const struct spawn *spawn, int *ret_cgroup_fd)
 	program = fcntl(spawn->program_fd, F_DUPFD_CLOEXEC, STAGING_FD);
 	if (program < 0)
 		return -errno;
-	if (spawn->cgroup_procs_fd >= 0)
+	if (spawn->cgroup_procs_fd >= 0) {
 		cgroup = fcntl(spawn->cgroup_procs_fd, F_DUPFD_CLOEXEC, STAGING_FD);
+		if (cgroup < 0)
+			return -errno;
+	}
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)
 		return -errno;
