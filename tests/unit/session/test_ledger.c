@@ -366,12 +366,15 @@ static void test_quota_events(void **state)
 static void test_heap_per_mapping(void **state)
 {
 	struct scene *scene = *state;
-	int fd = file_memfd(PAGE);
-	uint32_t memory = do_register(scene, fd), ioas = do_ioas(scene);
+	int fd;
+	uint32_t memory, ioas;
 	size_t before;
 
 	if (IOMMUB_SANITIZE)
 		skip(); /* a sanitizer's malloc is another */
+	fd = file_memfd(PAGE);
+	memory = do_register(scene, fd);
+	ioas = do_ioas(scene);
 	try_map(scene, ioas, memory, 0, PAGE, 0);
 	before = mallinfo2().uordblks;
 	for (int64_t i = 1; i <= 1000; i++) {

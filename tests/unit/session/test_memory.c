@@ -246,8 +246,12 @@ static void test_hugetlb(void **state)
 	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
 	uint32_t memory, ioas;
 
-	if (fd < 0 || ftruncate(fd, (off_t)(1 * MIB << 30)) < 0)
-		skip(); /* more than any machine has */
+	if (fd < 0 || ftruncate(fd, (off_t)(1 * MIB << 30)) < 0) {
+		if (fd >= 0)
+			close(fd);
+		skip();
+	}
+	/* More than any machine has. */
 	memory = do_register(scene, fd);
 	assert_true(scene_result(scene)->memory_register->page_bytes > PAGE);
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
