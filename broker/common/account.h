@@ -57,7 +57,8 @@ struct account_pages {
 
 /* Make both pages of a tenant: sealed against shrinking and growing, the mutex initialised. 0 or -errno; on success
  * the caller owns *ret and ends it with account_pages_close(). */
-int account_pages_open(const struct limits *session, const struct limits *tenant, struct account_pages *ret);
+int account_pages_open(
+	const struct limits *session, const struct limits *tenant, struct account_pages *ret);
 void account_pages_close(struct account_pages *pages);
 
 /* Say what the host has lent this tenant. */
@@ -67,7 +68,8 @@ void account_lent_set(struct account_pages *pages, uint64_t lent_bytes);
 void account_slot_clear(struct account_pages *pages, unsigned int slot);
 
 /* What a slot says it uses. Written by the tenant itself: for listings, never for decisions. */
-uint64_t account_slot_used(const struct account_pages *pages, unsigned int slot, enum resource resource);
+uint64_t account_slot_used(
+	const struct account_pages *pages, unsigned int slot, enum resource resource);
 
 /* --- a session's side --------------------------------------------------------------------------------------- */
 
@@ -105,8 +107,8 @@ struct account_denial {
  * -EAGAIN     the lock was not to be had in time
  * On failure *ret is empty and nothing changed.
  */
-int account_charge(struct account *account, enum resource resource, uint64_t amount, struct charge *ret,
-	struct account_denial *denial);
+int account_charge(struct account *account, enum resource resource, uint64_t amount,
+	struct charge *ret, struct account_denial *denial);
 
 /* Give back what a charge took and empty it. An empty charge is fine. Never fails and never waits: if another holds the
  * lock, the slot is lowered without it (only this session writes it) and the total is left to be recomputed. */

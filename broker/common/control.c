@@ -14,10 +14,10 @@
 /* The structs cross a trust boundary byte by byte: no padding may carry what lay there before. */
 _Static_assert(sizeof(struct control_header) == 16, "no padding");
 _Static_assert(sizeof(struct control_device) == CONTROL_NAME_MAX + 16 + 16, "no padding");
-_Static_assert(
-	sizeof(struct control_setup) == 16 + 8 + CONTROL_NAME_MAX + 8 + 8 + 16 +
-						CONTROL_WINDOWS_MAX * sizeof(struct control_range) +
-						4 * sizeof(((struct control_setup *)0)->rule_limits),
+_Static_assert(sizeof(struct control_setup) ==
+		       16 + 8 + CONTROL_NAME_MAX + 8 + 8 + 16 +
+			       CONTROL_WINDOWS_MAX * sizeof(struct control_range) +
+			       4 * sizeof(((struct control_setup *)0)->rule_limits),
 	"no padding");
 _Static_assert(sizeof(struct control_denied) == 16 + 8 + CONTROL_TEXT_MAX + CONTROL_RULE_MAX, "");
 _Static_assert(sizeof(struct control_devices) ==

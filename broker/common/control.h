@@ -34,7 +34,8 @@
 
 /* The fds that a session finds open at exec, and no others. */
 enum session_fd {
-	SESSION_FD_STDIN = 0, /* 0, 1 and 2 are /dev/null (stderr: the supervisor's own in debug mode) */
+	SESSION_FD_STDIN =
+		0, /* 0, 1 and 2 are /dev/null (stderr: the supervisor's own in debug mode) */
 	SESSION_FD_STDOUT = 1,
 	SESSION_FD_STDERR = 2,
 	SESSION_FD_CLIENT = 3,
@@ -87,7 +88,8 @@ struct control_setup {
 	uint32_t hello_deadline_ms;
 	uint32_t windows_count; /* at least 1 */
 	uint32_t map_mask_bits; /* test seam: bit 0 = behave as a kernel without IOAS_MAP_FILE */
-	struct control_range windows[CONTROL_WINDOWS_MAX]; /* IOVAs this tenant may use; sorted, disjoint */
+	struct control_range
+		windows[CONTROL_WINDOWS_MAX]; /* IOVAs this tenant may use; sorted, disjoint */
 	/* Where the policy says so, for denials: "FILE:LINE tenants.NAME.key". */
 	char rule_operations[CONTROL_RULE_MAX];
 	char rule_windows[CONTROL_RULE_MAX];
@@ -97,7 +99,8 @@ struct control_setup {
 
 struct control_ready {
 	struct control_header header;
-	uint32_t landlock_abi; /* of the ruleset that holds the session; 0: this kernel has no Landlock */
+	uint32_t
+		landlock_abi; /* of the ruleset that holds the session; 0: this kernel has no Landlock */
 	uint32_t reserved;
 };
 
@@ -181,7 +184,8 @@ struct control_audit {
 	struct control_header header;
 	uint32_t kind; /* enum audit_kind */
 	int32_t error; /* positive errno or 0 */
-	uint64_t suppressed; /* records not sent before this one, because the supervisor did not drain */
+	uint64_t
+		suppressed; /* records not sent before this one, because the supervisor did not drain */
 	char text[CONTROL_TEXT_MAX];
 };
 
@@ -208,10 +212,11 @@ size_t control_size(uint32_t type);
 
 /* Is this packet one that the peer on that side may send: version, type, direction, exact size, terminated strings,
  * counts and enums in range? 0 or -EPROTO; *why (static text) names what was wrong. */
-int control_check(const union control_message *message, size_t bytes, enum control_direction direction,
-	const char **why);
+int control_check(const union control_message *message, size_t bytes,
+	enum control_direction direction, const char **why);
 
 /* Fill a header and send without blocking; fd = -1 for none (it is borrowed). 0 or -errno (-EAGAIN: does not drain). */
-int control_send(int socket_fd, union control_message *message, enum control_type type, uint64_t serial, int fd);
+int control_send(int socket_fd, union control_message *message, enum control_type type,
+	uint64_t serial, int fd);
 
 #endif

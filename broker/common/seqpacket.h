@@ -22,7 +22,8 @@
  *  -EMSGSIZE  larger than `bytes`;  -ETOOMANYREFS  more than max_fds fds;  -ENOBUFS  MSG_CTRUNC: fds were lost
  *  -errno     of recvmsg
  */
-ssize_t seqpacket_recv(int socket_fd, void *buffer, size_t bytes, int *fds, size_t max_fds, size_t *ret_fds);
+ssize_t seqpacket_recv(
+	int socket_fd, void *buffer, size_t bytes, int *fds, size_t max_fds, size_t *ret_fds);
 
 /* Send one packet without blocking, never SIGPIPE; fds are borrowed. 0 or -errno. */
 int seqpacket_send(int socket_fd, const void *buffer, size_t bytes, const int *fds, size_t n_fds);
