@@ -46,7 +46,7 @@ static int first_life(const char *socket, char *self)
 		err = iommub_map(conn, &map);
 	if (err == 0)
 		err = iommub_surrender(conn, &fd);
-	if (err < 0) {
+	if (err != 0) {
 		int status = failed(conn, "the first life", err);
 
 		iommub_disconnect(conn);

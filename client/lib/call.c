@@ -79,7 +79,7 @@ int call_operation(struct iommub_conn *conn, Operation *operation, const int *fd
 	request.op_case = IOMMUBROKER__V1__REQUEST__OP_OPERATION;
 	request.operation = operation;
 	err = call_run(conn, &call);
-	if (err == 0)
+	if (err == 0 && call.response)
 		err = error_from_status(&conn->error, call.response->status);
 	if (call.fd >= 0 && (err < 0 || !ret_fd)) {
 		(void)close(call.fd);
@@ -87,9 +87,10 @@ int call_operation(struct iommub_conn *conn, Operation *operation, const int *fd
 	}
 	if (err < 0)
 		return err;
-	*ret_result = call.response->kind_case == IOMMUBROKER__V1__RESPONSE__KIND_RESULT
-			      ? call.response->result
-			      : NULL;
+	*ret_result =
+		call.response && call.response->kind_case == IOMMUBROKER__V1__RESPONSE__KIND_RESULT
+			? call.response->result
+			: NULL;
 	if (ret_fd)
 		*ret_fd = call.fd;
 	if (ret_fds_lost)

@@ -26,6 +26,7 @@ int conn_fail(struct iommub_conn *conn, int err, const char *field, const char *
 	va_list args;
 
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): only when files are analyzed together */
 	(void)error_set_v(&conn->error, err, field, format, args);
 	va_end(args);
 	return err;
@@ -39,6 +40,7 @@ void conn_log(struct iommub_conn *conn, int priority, const char *format, ...)
 	if (!conn->log)
 		return;
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): only when files are analyzed together */
 	(void)vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	conn->log(conn->log_arg, priority, line);

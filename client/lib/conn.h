@@ -35,8 +35,8 @@
 #define INFO_FEATURES_MAX 32u
 #define INFO_FEATURE_BYTES 64u
 #define INFO_LIMITS_MAX 64u
-#define MESSAGE_BYTES_MIN                                                                          \
-	8192u /* of a broker's offer: what 64 gathered operations need at most, with room */
+/* Of a broker's offer: what 64 gathered operations need at most, with room. */
+#define MESSAGE_BYTES_MIN 8192u
 
 /* An asynchronous operation. */
 struct async_op {

@@ -43,6 +43,7 @@ int error_set_v(struct error *error, int err, const char *field, const char *for
 
 	view_reset(error, err);
 	(void)snprintf(error->name, sizeof(error->name), "%s", name ? name : "");
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): only when files are analyzed together */
 	(void)vsnprintf(error->message, sizeof(error->message), format, args);
 	if (field) {
 		(void)snprintf(error->field, sizeof(error->field), "%s", field);
@@ -56,6 +57,7 @@ int error_set(struct error *error, int err, const char *field, const char *forma
 	va_list args;
 
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): only when files are analyzed together */
 	(void)error_set_v(error, err, field, format, args);
 	va_end(args);
 	return err;

@@ -77,7 +77,7 @@ int iommub_ioas_allow(
 		return conn_fail(
 			conn, -EMSGSIZE, "ranges", "%zu ranges are more than one message holds", n);
 	wire = calloc(n > 0 ? n : 1, sizeof(*wire));
-	allow.ranges = calloc(n > 0 ? n : 1, sizeof(*allow.ranges));
+	allow.ranges = calloc(n > 0 ? n : 1, sizeof(Iommubroker__V1__Range *));
 	if (!wire || !allow.ranges) {
 		err = conn_fail(conn, -ENOMEM, NULL, "no memory for %zu ranges", n);
 		goto out;

@@ -57,13 +57,14 @@ int iommub_memory_register(
 	struct iommub_memory_opts known;
 	int err = conn_enter(conn);
 
-	if (err == 0 && !ret)
-		err = conn_fail(conn, -EINVAL, NULL, "nowhere to put the handle");
-	if (err == 0 && fd < 0)
-		err = conn_fail(conn, -EBADF, NULL, "%d is no file descriptor", fd);
-	if (err == 0)
-		err = opts_read(conn, opts, IOMMUB_MEMORY_READ_ONLY, &known);
-	return err < 0 ? err : register_fd(conn, fd, &known, ret);
+	if (err < 0)
+		return err;
+	if (!ret)
+		return conn_fail(conn, -EINVAL, NULL, "nowhere to put the handle");
+	if (fd < 0)
+		return conn_fail(conn, -EBADF, NULL, "%d is no file descriptor", fd);
+	err = opts_read(conn, opts, IOMMUB_MEMORY_READ_ONLY, &known);
+	return err != 0 ? err : register_fd(conn, fd, &known, ret);
 }
 
 /* Bits of memfd_create() for the kind of pages that is asked for; UINT_MAX: more than one kind is. */
@@ -141,11 +142,12 @@ int iommub_memory_create(struct iommub_conn *conn, const struct iommub_memory_op
 	int fd, err;
 
 	err = conn_enter(conn);
-	if (err == 0 && (!ret || !opts))
-		err = conn_fail(conn, -EINVAL, NULL, "no options, or nowhere to put the handle");
-	if (err == 0)
-		err = opts_read(conn, opts, IOMMUB_MEMORY_READ_ONLY | HUGE_FLAGS, &known);
 	if (err < 0)
+		return err;
+	if (!ret || !opts)
+		return conn_fail(conn, -EINVAL, NULL, "no options, or nowhere to put the handle");
+	err = opts_read(conn, opts, IOMMUB_MEMORY_READ_ONLY | HUGE_FLAGS, &known);
+	if (err != 0)
 		return err;
 	fd = memfd_new(conn, &known);
 	if (fd < 0)

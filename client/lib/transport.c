@@ -149,6 +149,9 @@ int transport_recv(int fd, bool wait, struct packet *packet)
 	ssize_t length;
 
 	length = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+	/* A peer that closes without having read all says so ahead of the packets that it sent before: once. */
+	if (length < 0 && errno == ECONNRESET)
+		length = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (length < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	packet->length = (size_t)length;

@@ -169,7 +169,7 @@ Batch *wire_batch(
 	struct arena *arena, uint32_t mode, const struct operation *ops, size_t op_stride, size_t n)
 {
 	Batch *batch = arena_alloc(arena, sizeof(*batch));
-	Operation **pointers = arena_alloc(arena, n * sizeof(*pointers));
+	Operation **pointers = arena_alloc(arena, n * sizeof(Operation *));
 	struct wire_operation *wire = arena_alloc(arena, n * sizeof(*wire));
 
 	if (!batch || !pointers || !wire)

@@ -81,12 +81,15 @@ struct iommub_device_opts {
  * session's context and attached to nothing: no DMA of it reaches anything yet.
  *
  * Return: 0, or
- *   -EINVAL  no name, or an option out of range;  -E2BIG  @opts is longer than known and says
- * something -EBUSY   lent to another session, or still held by its last holder; the message says
- * which -EPERM   the policy does not lend it to this tenant; `rule` says where; devices that do not
- * exist look the same -EDQUOT  the limit of devices or objects; `limit` and `asked` say which
- *   -EMFILE  no room for another file descriptor in this process; the device has been given back
- *   -ENODEV, -EIO  it cannot be opened or reset
+ *   - -EINVAL: no name, or an option out of range
+ *   - -E2BIG: @opts is longer than known and says something
+ *   - -EBUSY: lent to another session, or still held by its last holder; the message says which
+ *   - -EPERM: the policy does not lend it to this tenant; `rule` says where; devices that do
+ *     not exist look the same
+ *   - -EDQUOT: the limit of devices or objects; `limit` and `asked` say which
+ *   - -EMFILE: no room for another file descriptor in this process; the device has been given
+ *     back
+ *   - -ENODEV, -EIO: it cannot be opened or reset
  *   or one that every call may return.
  */
 IOMMUB_API int iommub_device_open(struct iommub_conn *conn, const struct iommub_device_opts *opts,
@@ -103,10 +106,12 @@ IOMMUB_API int iommub_device_open(struct iommub_conn *conn, const struct iommub_
  * A device that is attached already moves to @pt in one step.
  *
  * Return: 0, or
- *   -ENOENT  no object has one of these ids
- *   -EINVAL  they are of another type, or the device shares a group with one that is attached
- * elsewhere -EBUSY   the group is somebody else's -ENOMEM, -EDQUOT  what is mapped in @pt would
- * exceed the locked memory that is allowed or one that every call may return.
+ *   - -ENOENT: no object has one of these ids
+ *   - -EINVAL: they are of another type, or the device shares a group with one that is attached
+ *     elsewhere
+ *   - -EBUSY: the group is somebody else's
+ *   - -ENOMEM, -EDQUOT: what is mapped in @pt would exceed the locked memory that is allowed
+ *   or one that every call may return.
  */
 IOMMUB_API int iommub_device_attach(struct iommub_conn *conn, iommub_id device, iommub_id pt,
 	uint32_t pasid, iommub_id *ret_pt);

@@ -44,9 +44,9 @@ typedef void (*iommub_done_fn)(struct iommub_conn *conn, int err, const struct i
  * @arg: for @fn
  *
  * Return: 0: it will be done; or
- *   -EAGAIN  pending_max operations wait for their callbacks: call iommub_dispatch()
- *   -EINVAL, -E2BIG  as iommub_map(), for what can be seen without asking
- *   -ENOTCONN, -ECHILD, -ENOMEM
+ *   - -EAGAIN: pending_max operations wait for their callbacks: call iommub_dispatch()
+ *   - -EINVAL, -E2BIG: as iommub_map(), for what can be seen without asking
+ *   - -ENOTCONN, -ECHILD, -ENOMEM
  */
 IOMMUB_API int iommub_map_async(
 	struct iommub_conn *conn, const struct iommub_map *map, iommub_done_fn fn, void *arg);
@@ -98,10 +98,10 @@ IOMMUB_API int iommub_batch_new(struct iommub_conn *conn, uint32_t mode, struct 
  * Operations are numbered from 0 in the order in which they are added.
  *
  * Return: 0, or
- *   -EINVAL, -E2BIG  as iommub_map(), for what can be seen without asking
- *   -EMSGSIZE  the batch is full: batch_max operations, or message_bytes_max bytes, or fds_max file
- * descriptors (iommub_get_info()); run what is in it -EBUSY   it has been run: iommub_batch_clear()
- * first
+ *   - -EINVAL, -E2BIG: as iommub_map(), for what can be seen without asking
+ *   - -EMSGSIZE: the batch is full: batch_max operations, or message_bytes_max bytes, or
+ *     fds_max file descriptors (iommub_get_info()); run what is in it
+ *   - -EBUSY: it has been run: iommub_batch_clear() first
  */
 IOMMUB_API int iommub_batch_add_map(struct iommub_batch *batch, const struct iommub_map *map);
 
@@ -153,9 +153,10 @@ IOMMUB_API int iommub_batch_add_destroy(struct iommub_batch *batch, iommub_id id
  * batch as a whole was refused; NULL: not wanted
  *
  * Return: 0: every operation succeeded; or the error of the first that failed, which
- * iommub_last_error() explains; or -EINVAL  ATOMIC, and an operation cannot be undone
- * (*@ret_failed_at is its number) -EBUSY   it has been run: iommub_batch_clear() first or one that
- * every call may return.
+ * iommub_last_error() explains; or
+ *   - -EINVAL: ATOMIC, and an operation cannot be undone (*@ret_failed_at is its number)
+ *   - -EBUSY: it has been run: iommub_batch_clear() first
+ *   or one that every call may return.
  */
 IOMMUB_API int iommub_batch_run(struct iommub_batch *batch, size_t *ret_failed_at);
 

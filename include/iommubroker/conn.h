@@ -5,36 +5,39 @@
  *
  * The rules of the whole library:
  *  - A call returns 0 or a negative errno value, unless its description says otherwise. Outputs
- * (`ret_…`, `ret`) are written on success only. After a failure iommub_last_error() explains it in
- * words.
+ *    (`ret_…`, `ret`) are written on success only. After a failure iommub_last_error() explains
+ *    it in words.
  *  - An iommub_id names an object of this session; 0 is no object. Ids mean nothing in another
- * session.
+ *    session.
  *  - File descriptors given to a call are borrowed unless its description says otherwise; those
- * that a call returns are the caller's to close and have FD_CLOEXEC set.
+ *    that a call returns are the caller's to close and have FD_CLOEXEC set.
  *  - Structures that begin with `size` are option structures: zero them, set size = sizeof(the
- * structure), then what is wanted. They may grow; a caller compiled against a shorter one stays
- * right. A longer one than this library knows is accepted while what it does not know is zero, else
- * the call answers -E2BIG.
- *  - One thread at a time per connection. After fork() the connection belongs to the parent: in the
- * child every call answers -ECHILD, and iommub_disconnect() frees the child's copy without ending
- * the session.
- *  - No call takes longer than the connection's timeout; then it answers -ETIMEDOUT. The broker may
- * still carry out a request that has left by then: iommub_list() tells. Its late answer is
- * swallowed, file descriptors included.
+ *    structure), then what is wanted. They may grow; a caller compiled against a shorter one
+ *    stays right. A longer one than this library knows is accepted while what it does not know
+ *    is zero, else the call answers -E2BIG.
+ *  - One thread at a time per connection. After fork() the connection belongs to the parent: in
+ *    the child every call answers -ECHILD, and iommub_disconnect() frees the child's copy
+ *    without ending the session.
+ *  - No call takes longer than the connection's timeout; then it answers -ETIMEDOUT. The broker
+ *    may still carry out a request that has left by then: iommub_list() tells. Its late answer
+ *    is swallowed, file descriptors included.
  *  - Callbacks run in iommub_dispatch() and nowhere else.
- *  - The library makes no threads, touches no signals (nor raises SIGPIPE), never exits or aborts,
- * and prints nothing; give it a function with iommub_set_log() to hear what it would say.
+ *  - The library makes no threads, touches no signals (nor raises SIGPIPE), never exits or
+ *    aborts, and prints nothing; give it a function with iommub_set_log() to hear what it would
+ *    say.
  *
  * Errors that any call which talks to the broker may return besides its own:
- *   -ECHILD      the connection was made before fork(), in the parent
- *   -ETIMEDOUT   no answer within the timeout
- *   -ECONNRESET  the session ended (the broker closed the socket) during this call
- *   -ENOTCONN    it had ended before
- *   -EPROTO      the answer made no sense; if it could not be assigned to a request the connection
- * is over -EOPNOTSUPP, -E2BIG   the broker is older than this library and lacks the operation, or
- * something in it -EPERM       the policy does not permit the operation; iommub_last_error()->rule
- * names the line -EAGAIN      what is asked for needs the supervisor, which is restarting; try
- * again -ENOMEM      no memory here
+ *   - -ECHILD: the connection was made before fork(), in the parent
+ *   - -ETIMEDOUT: no answer within the timeout
+ *   - -ECONNRESET: the session ended (the broker closed the socket) during this call
+ *   - -ENOTCONN: it had ended before
+ *   - -EPROTO: the answer made no sense; if it could not be assigned to a request the
+ *     connection is over
+ *   - -EOPNOTSUPP, -E2BIG: the broker is older than this library and lacks the operation, or something in it
+ *   - -EPERM: the policy does not permit the operation; iommub_last_error()->rule names the
+ *     line
+ *   - -EAGAIN: what is asked for needs the supervisor, which is restarting; try again
+ *   - -ENOMEM: no memory here
  */
 #ifndef IOMMUBROKER_CONN_H
 #define IOMMUBROKER_CONN_H
@@ -145,13 +148,14 @@ struct iommub_connect_opts {
  * @ret: the connection; end it with iommub_disconnect()
  *
  * Return: 0, or
- *   -ENOENT, -ECONNREFUSED, -EACCES  as connect(2): no broker there, or its socket is not for this
- * user -ENAMETOOLONG  the path does not fit a socket address -EINVAL  an option is out of range:
- * size is 0, client_name longer than IOMMUB_NAME_MAX -E2BIG   @opts is longer than known and says
- * something -EPERM   the broker serves no such tenant -EPROTONOSUPPORT  the broker speaks no
- * version of the protocol that this library speaks or one that every call may return. There is no
- * connection then to ask for the last error: a log function given in @opts hears the broker's
- * sentence.
+ *   - -ENOENT, -ECONNREFUSED, -EACCES: as connect(2): no broker there, or its socket is not for this user
+ *   - -ENAMETOOLONG: the path does not fit a socket address
+ *   - -EINVAL: an option is out of range: size is 0, client_name longer than IOMMUB_NAME_MAX
+ *   - -E2BIG: @opts is longer than known and says something
+ *   - -EPERM: the broker serves no such tenant
+ *   - -EPROTONOSUPPORT: the broker speaks no version of the protocol that this library speaks
+ *   or one that every call may return. There is no connection then to ask for the last error:
+ *     a log function given in @opts hears the broker's sentence.
  */
 IOMMUB_API int iommub_connect(const struct iommub_connect_opts *opts, struct iommub_conn **ret);
 
@@ -168,8 +172,9 @@ IOMMUB_API int iommub_connect(const struct iommub_connect_opts *opts, struct iom
  * (iommub_memory_set_va()) starts empty. Answers that the previous owner left unread are swallowed.
  *
  * Return: 0, or
- *   -EBADF, -ENOTSOCK, -EINVAL  @fd is no connected SOCK_SEQPACKET Unix socket; an option is out of
- * range -E2BIG  @opts is longer than known and says something or one that every call may return.
+ *   - -EBADF, -ENOTSOCK, -EINVAL: @fd is no connected SOCK_SEQPACKET Unix socket; an option is out of range
+ *   - -E2BIG: @opts is longer than known and says something
+ *   or one that every call may return.
  */
 IOMMUB_API int iommub_adopt(
 	int fd, const struct iommub_connect_opts *opts, struct iommub_conn **ret);
@@ -181,8 +186,10 @@ IOMMUB_API int iommub_adopt(
  * Whoever holds it is this session's client: close it and the session ends.
  *
  * Return: 0, or
- *   -EBUSY  asynchronous operations are not completed yet, or this is a callback; call
- * iommub_dispatch() until iommub_pending() is 0 -ENOTCONN  the session has ended -ECHILD
+ *   - -EBUSY: asynchronous operations are not completed yet, or this is a callback; call
+ *     iommub_dispatch() until iommub_pending() is 0
+ *   - -ENOTCONN: the session has ended
+ *   - -ECHILD
  */
 IOMMUB_API int iommub_surrender(struct iommub_conn *conn, int *ret_fd);
 
@@ -283,8 +290,8 @@ IOMMUB_API int iommub_list(
  * unregistered; a device is closed.
  *
  * Return: 0, or
- *   -ENOENT  no object has this id
- *   -EBUSY   others refer to it: nothing has changed
+ *   - -ENOENT: no object has this id
+ *   - -EBUSY: others refer to it: nothing has changed
  *   or one that every call may return.
  */
 IOMMUB_API int iommub_destroy(struct iommub_conn *conn, iommub_id id);
@@ -377,8 +384,8 @@ IOMMUB_API int iommub_get_timeout_ms(const struct iommub_conn *conn);
  * iommub_disconnect() in one, no further callback runs.
  *
  * Return: how many callbacks ran, 0: none within the timeout; or
- *   -EDEADLK  called from a callback
- *   -ENOTCONN, -EPROTO, -ECHILD
+ *   - -EDEADLK: called from a callback
+ *   - -ENOTCONN, -EPROTO, -ECHILD
  */
 IOMMUB_API int iommub_dispatch(struct iommub_conn *conn, int timeout_ms);
 

@@ -47,7 +47,7 @@ struct iommub_range {
  *
  * The policy's windows are applied. Attaching a device may take ranges away.
  *
- * Return: 0, -ENOENT, -EINVAL (no IOAS), or one that every call may return.
+ * Return: 0, -ENOENT, or one that every call may return.
  */
 IOMMUB_API int iommub_ioas_ranges(struct iommub_conn *conn, iommub_id ioas,
 	struct iommub_range *ret, size_t *n_inout, uint64_t *ret_align);
@@ -63,9 +63,10 @@ IOMMUB_API int iommub_ioas_ranges(struct iommub_conn *conn, iommub_id ioas,
  * then cannot be attached.
  *
  * Return: 0, or
- *   -ENOENT, -EINVAL  no IOAS; ranges that overlap or end before they start
- *   -EADDRINUSE  part of a range is reserved by a device
- *   -EMSGSIZE    more ranges than one message holds
+ *   - -ENOENT: no such IOAS
+ *   - -EINVAL: ranges that overlap or end before they start
+ *   - -EADDRINUSE: part of a range is reserved by a device
+ *   - -EMSGSIZE: more ranges than one message holds
  *   or one that every call may return.
  */
 IOMMUB_API int iommub_ioas_allow(
@@ -109,14 +110,20 @@ struct iommub_map {
  * @map: what and where; on success its iova says where it is
  *
  * Return: 0, or
- *   -EINVAL  a length of 0, something no multiple of the page size, neither READ nor WRITE, an
- * unknown flag, not an IOAS -EOVERFLOW  a range that wraps around -E2BIG   @map is longer than
- * known and says something -ENOENT  no such IOAS or memory handle -EFAULT, -ERANGE  the range
- * leaves the file -EACCES  WRITE, and the memory was registered READ_ONLY -EEXIST  FIXED, and
- * something is mapped there -EADDRINUSE, -EPERM  FIXED, and a device reserves that range; it is
- * outside the policy's windows (`rule`) -ENOSPC  no free range of this length -EDQUOT  the limit of
- * locked memory or of mappings; `limit` and `asked` say which -ENOMEM  the broker's host has not
- * the memory, or the kernel's own limit of locked memory said no or one that every call may return.
+ *   - -EINVAL: a length of 0, something no multiple of the page size, neither READ nor WRITE,
+ *     an unknown flag; the range leaves the file
+ *   - -EOVERFLOW: a range that wraps around
+ *   - -E2BIG: @map is longer than known and says something
+ *   - -ENOENT: no such IOAS or memory handle
+ *   - -EACCES: WRITE, and the memory was registered READ_ONLY
+ *   - -EEXIST: FIXED, and something is mapped there
+ *   - -EADDRINUSE: FIXED, and a device reserves that range
+ *   - -EPERM: FIXED, and it is outside the policy's windows; `rule` says where
+ *   - -ENOSPC: no free range of this length
+ *   - -EDQUOT: the limit of locked memory or of mappings; `limit` and `asked` say which
+ *   - -ENOMEM: the broker's host has not the memory, or the kernel's own limit of locked memory
+ *     said no
+ *   or one that every call may return.
  */
 IOMMUB_API int iommub_map(struct iommub_conn *conn, struct iommub_map *map);
 
@@ -159,9 +166,10 @@ IOMMUB_API int iommub_map_fd(struct iommub_conn *conn, int fd, struct iommub_map
  * @ret_bytes: how many bytes were unmapped; NULL: not wanted
  *
  * Return: 0, or
- *   -ENOENT  nothing is mapped there, or a mapping would be cut, or no such IOAS
- *   -EINVAL  a length of 0, not an IOAS;  -EOVERFLOW  the range wraps around
- *   -EBUSY   a request in flight uses them
+ *   - -ENOENT: nothing is mapped there, or a mapping would be cut, or no such IOAS
+ *   - -EINVAL: a length of 0
+ *   - -EOVERFLOW: the range wraps around
+ *   - -EBUSY: a request in flight uses them
  *   or one that every call may return.
  */
 IOMMUB_API int iommub_unmap(struct iommub_conn *conn, iommub_id ioas, uint64_t iova, uint64_t bytes,
@@ -194,7 +202,7 @@ struct iommub_copy {
  * @copy: what and where; on success its dst_iova says where it is
  *
  * Return: 0, -ENOENT (nothing, or not one whole range, is mapped at the source; no such IOAS),
- * -EACCES (WRITE, and the memory is READ_ONLY), or as iommub_map().
+ * -EPERM (WRITE, and the source may only be read), or as iommub_map().
  */
 IOMMUB_API int iommub_copy(struct iommub_conn *conn, struct iommub_copy *copy);
 

@@ -59,11 +59,13 @@ struct iommub_memory_opts {
  * allocated when they are touched or mapped.
  *
  * Return: 0, or
- *   -EINVAL  bytes is 0 or no multiple of the page size; more than one kind of huge pages; a flag
- * that does not exist -E2BIG   @opts is longer than known and says something -EMFILE, -ENFILE,
- * -ENODEV, -ENOMEM, -EOVERFLOW, -EFBIG  as memfd_create(2), ftruncate(2), mmap(2); -ENOMEM also:
- * the system has not so many huge pages left -EDQUOT  the limit of memory handles or objects;
- * `limit` and `asked` say which or one that every call may return.
+ *   - -EINVAL: bytes is 0 or no multiple of the page size; more than one kind of huge pages; a
+ *     flag that does not exist
+ *   - -E2BIG: @opts is longer than known and says something
+ *   - -EMFILE, -ENFILE, -ENODEV, -ENOMEM, -EOVERFLOW, -EFBIG: as memfd_create(2), ftruncate(2), mmap(2); -ENOMEM also: the system has not so
+ *     many huge pages left
+ *   - -EDQUOT: the limit of memory handles or objects; `limit` and `asked` say which
+ *   or one that every call may return.
  */
 IOMMUB_API int iommub_memory_create(struct iommub_conn *conn, const struct iommub_memory_opts *opts,
 	iommub_id *ret, int *ret_fd, void **ret_addr);
@@ -80,12 +82,13 @@ IOMMUB_API int iommub_memory_create(struct iommub_conn *conn, const struct iommu
  * READ_ONLY).
  *
  * Return: 0, or
- *   -EBADF   @fd is not open
- *   -EINVAL  @fd is no such file, or is empty; an option is out of range
- *   -E2BIG   @opts is longer than known and says something
- *   -EACCES  it was not opened for writing, or carries F_SEAL_WRITE or F_SEAL_FUTURE_WRITE, and
- * READ_ONLY is not said -EPERM   the policy does not permit this kind of file; `rule` says where
- *   -EDQUOT  the limit of memory handles or objects; `limit` and `asked` say which
+ *   - -EBADF: @fd is not open
+ *   - -EINVAL: @fd is no such file, or is empty; an option is out of range
+ *   - -E2BIG: @opts is longer than known and says something
+ *   - -EACCES: it was not opened for writing, or carries F_SEAL_WRITE or F_SEAL_FUTURE_WRITE,
+ *     and READ_ONLY is not said
+ *   - -EPERM: the policy does not permit this kind of file; `rule` says where
+ *   - -EDQUOT: the limit of memory handles or objects; `limit` and `asked` say which
  *   or one that every call may return.
  */
 IOMMUB_API int iommub_memory_register(
@@ -103,9 +106,9 @@ IOMMUB_API int iommub_memory_register(
  * One handle may have many ranges. Says nothing to the broker.
  *
  * Return: 0, or
- *   -EINVAL  @addr, @memory or @bytes is 0, or the range wraps around
- *   -EEXIST  it overlaps one that is registered
- *   -ENOMEM, -ECHILD
+ *   - -EINVAL: @addr, @memory or @bytes is 0, or the range wraps around
+ *   - -EEXIST: it overlaps one that is registered
+ *   - -ENOMEM, -ECHILD
  */
 IOMMUB_API int iommub_memory_set_va(
 	struct iommub_conn *conn, iommub_id memory, void *addr, uint64_t offset, uint64_t bytes);

@@ -369,6 +369,36 @@ static void test_end_of_session(void **state)
 	fake_stop(&fake);
 }
 
+/* A broker that closes without having read all that came: its last words are still heard. (The kernel reports the close ahead of them.) */
+static void last_words_script(int fd, void *arg)
+{
+	uint8_t byte;
+
+	(void)arg;
+	if (fake_welcome(fd) && recv(fd, &byte, 1, MSG_PEEK) > 0)
+		fake_refuse(fd, 1, "EAGAIN");
+}
+
+static void test_last_words(void **state)
+{
+	struct done done = {0};
+	struct iommub_conn *conn;
+	struct pollfd entry = {0};
+	struct fake fake;
+
+	(void)state;
+	assert_int_equal(fake_connect(&fake, last_words_script, NULL, 0, &conn), 0);
+	add(conn, 1, &done);
+	assert_int_equal(iommub_flush(conn), 0);
+	entry.fd = iommub_get_fd(conn);
+	assert_int_equal(poll(&entry, 1, -1), 1); /* asks for nothing but the end */
+	assert_int_equal(iommub_dispatch(conn, 0), 1);
+	assert_int_equal(done.err[0], -EAGAIN);
+	assert_int_equal(iommub_dispatch(conn, 0), -ENOTCONN);
+	iommub_disconnect(conn);
+	fake_stop(&fake);
+}
+
 static void mute_script(int fd, void *arg)
 {
 	uint64_t id, operations = 0;
@@ -476,7 +506,8 @@ int main(void)
 		cmocka_unit_test(test_bound), cmocka_unit_test(test_backpressure),
 		cmocka_unit_test(test_callback_calls), cmocka_unit_test(test_callback_disconnects),
 		cmocka_unit_test(test_refused_batch), cmocka_unit_test(test_end_of_session),
-		cmocka_unit_test(test_deadline), cmocka_unit_test(test_events)};
+		cmocka_unit_test(test_last_words), cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_events)};
 
 	return cmocka_run_group_tests_name("client-async", tests, NULL, NULL);
 }
