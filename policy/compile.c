@@ -12,6 +12,9 @@
  *     lend_chunk                     64MiB, or locked_memory if that is less
  *     hello_deadline_ms              5000
  *     connections                    256, of all tenants together
+ *     allow_unsafe_interrupts        no. What the broker otherwise refuses of a host: interrupts
+ *     allow_noiommu                  no  that devices can forge, DMA that nothing translates,
+ *     allow_open_nodes               no  device nodes that others than the broker can open
  *     session_uids {first, count}    0x70000000, 1024: from a range that systemd's uid map leaves
  * to nobody, above what containers use and below 2^31. The n-th tenant's sessions run as first + n.
  *   sockets                          required, at least one
@@ -78,6 +81,9 @@ static const struct shape session_uids_shape = {.what = "session_uids",
 	.count = ARRAY_COUNT(session_uids_fields),
 	.finish = check_session_uids};
 
+static const struct word yes_words[] = {{"no", 0, NULL}, {"yes", 1, NULL}};
+static const struct words yes = {"a yes or no", yes_words, ARRAY_COUNT(yes_words)};
+
 static const struct field host_fields[] = {
 	{"locked_memory", SIZED, AT(struct policy_host, locked_memory_bytes), .required = true,
 		.min = PAGE_BYTES},
@@ -87,6 +93,10 @@ static const struct field host_fields[] = {
 	{"connections", read_number, AT(struct policy_host, connections), .fallback = 256, .min = 1,
 		.max = 65536},
 	{"session_uids", read_map, .more = &session_uids_shape},
+	{"allow_unsafe_interrupts", read_choice, AT(struct policy_host, allow_unsafe_interrupts),
+		.more = &yes},
+	{"allow_noiommu", read_choice, AT(struct policy_host, allow_noiommu), .more = &yes},
+	{"allow_open_nodes", read_choice, AT(struct policy_host, allow_open_nodes), .more = &yes},
 };
 
 static int host_finish(const struct reader *reader, const struct node *node, void *object)

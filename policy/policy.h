@@ -119,6 +119,10 @@ struct policy_host {
 	uid_t session_uid_first; /* a uid of its own for each tenant's sessions: [first,
 				    first+count) */
 	uint64_t session_uid_count;
+	/* What is refused of a host where nothing is said; 0 or 1. */
+	uint32_t allow_unsafe_interrupts; /* devices may forge interrupts */
+	uint32_t allow_noiommu; /* nothing translates a device's DMA */
+	uint32_t allow_open_nodes; /* others than the broker can open device nodes */
 	struct policy_origin origin;
 };
 

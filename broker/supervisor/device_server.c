@@ -267,7 +267,7 @@ void device_list(struct session_proc *session, uint64_t serial)
 		const struct policy_device *entry =
 			policy_match_device(session->tenant->policy, &facts);
 
-		if (entry)
+		if (entry && device->present)
 			device_describe(
 				device, entry, session->id, &devices->devices[devices->count++]);
 	}

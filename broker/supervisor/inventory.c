@@ -25,13 +25,15 @@ int inventory_open_model(unsigned int count, struct supervisor *supervisor, stru
 		device->vendor = MODEL_VENDOR;
 		device->device = MODEL_DEVICE;
 		device->supervisor = supervisor;
+		device->present = true;
 		(void)snprintf(device->name, sizeof(device->name), "edu%u", i);
 		(void)snprintf(device->address, sizeof(device->address), "0000:%02x:%02x.0",
 			(slot / 32) & 0xffu, slot % 32);
 		lease_init(&device->lease);
 		TAILQ_INIT(&device->waiting);
 	}
-	*ret = (struct inventory){.devices = devices, .count = count};
+	*ret = (struct inventory){
+		.devices = devices, .count = count, .sysfs_fd = -1, .supervisor = supervisor};
 	return 0;
 }
 
@@ -43,8 +45,11 @@ void inventory_close(struct inventory *inventory)
 		if (inventory->devices[i].fresh_fd >= 0)
 			close(inventory->devices[i].fresh_fd);
 	}
+	/* A struct of zeros was never opened, and fd 0 is not its. */
+	if (inventory->devices && inventory->sysfs_fd >= 0)
+		close(inventory->sysfs_fd);
 	free(inventory->devices);
-	*inventory = (struct inventory){0};
+	*inventory = (struct inventory){.sysfs_fd = -1};
 }
 
 struct policy_device_facts device_facts(const struct device *device)
@@ -61,7 +66,8 @@ struct device *inventory_find(const struct inventory *inventory, const struct po
 	for (size_t i = 0; i < inventory->count; i++) {
 		struct device *device = &inventory->devices[i];
 		struct policy_device_facts facts = device_facts(device);
-		const struct policy_device *entry = policy_match_device(tenant, &facts);
+		const struct policy_device *entry =
+			device->present ? policy_match_device(tenant, &facts) : NULL;
 
 		if (!entry || (strcmp(name, policy_device_name(entry, &facts)) != 0 &&
 				      strcmp(name, device->address) != 0))
