@@ -157,7 +157,7 @@ int iommub_batch_add_destroy(struct iommub_batch *batch, iommub_id id)
 }
 
 /* What one operation's answer says; nothing is there for those that were not tried. */
-static int op_read(struct iommub_batch *batch, size_t index, const OperationResult *result)
+static void op_read(struct iommub_batch *batch, size_t index, const OperationResult *result)
 {
 	struct batch_op *op = &batch->ops[index];
 
@@ -166,37 +166,42 @@ static int op_read(struct iommub_batch *batch, size_t index, const OperationResu
 		op->err = operation_result(&op->operation, result->result, &op->value);
 	if (op->err == 0 && op->operation.kind == OPERATION_DESTROY)
 		registry_remove_memory(&batch->conn->registry, op->operation.destroy);
-	return op->err;
+}
+
+static size_t first_failure(const struct iommub_batch *batch, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (batch->ops[i].err < 0)
+			return i;
+	return SIZE_MAX;
 }
 
 static int results_read(struct iommub_batch *batch, const Response *response, size_t *ret_failed_at)
 {
-	struct iommub_conn *conn = batch->conn;
 	const BatchResult *answer = response->kind_case == IOMMUBROKER__V1__RESPONSE__KIND_BATCH
 					    ? response->batch
 					    : NULL;
-	size_t n = answer ? answer->n_results : 0, failed_at = SIZE_MAX;
-	int err = 0;
+	size_t n = answer && answer->n_results < batch->n ? answer->n_results : batch->n, failed_at;
+	int err;
 
-	for (size_t i = 0; i < n && i < batch->n; i++) {
-		if (op_read(batch, i, answer->results[i]) == 0 || err < 0)
-			continue;
-		err = batch->ops[i].err;
-		failed_at = i;
-		if (error_from_status(&conn->error, answer->results[i]->status) == 0)
-			(void)call_malformed(conn, "an operation of a batch");
-	}
-	if (err == 0 && errno_from_status(response->status) < 0) {
-		err = error_from_status(&conn->error, response->status);
-		failed_at = answer && answer->has_failed_at ? answer->failed_at : SIZE_MAX;
-	}
-	if (err == 0 && n < batch->n)
-		err = call_malformed(conn, "a batch");
-	if (err < 0 && batch->mode == IOMMUB_BATCH_ATOMIC) {
-		/* What was done before the failure has been undone. */
-		for (size_t i = 0; i < batch->n; i++)
-			if (batch->ops[i].err == 0)
-				batch->ops[i].err = -ECANCELED;
+	if (!answer)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		op_read(batch, i, answer->results[i]);
+	failed_at = first_failure(batch, n);
+	if (failed_at != SIZE_MAX) {
+		err = batch->ops[failed_at].err;
+		if (error_from_status(&batch->conn->error, answer->results[failed_at]->status) == 0)
+			(void)call_malformed(batch->conn, "an operation of a batch");
+	} else {
+		err = error_from_status(&batch->conn->error, response->status);
+		/* Nothing of a failed atomic batch is left but the number of the operation that failed. */
+		if (err < 0 && answer && answer->has_failed_at && answer->failed_at < batch->n) {
+			failed_at = answer->failed_at;
+			batch->ops[failed_at].err = err;
+		}
+		if (err == 0 && n < batch->n)
+			err = call_malformed(batch->conn, "a batch");
 	}
 	if (err < 0 && ret_failed_at)
 		*ret_failed_at = failed_at;

@@ -50,7 +50,10 @@ static void mode_script(int fd, void *arg)
 			results[i].result = &result;
 		pointers[i] = &results[i];
 	}
-	batch.n_results = scene->mode == IOMMUB_BATCH_CONTINUE ? 5 : 3;
+	/* as PROTOCOL.md says: one entry for each operation that was tried, none if all was undone */
+	batch.n_results = scene->mode == IOMMUB_BATCH_CONTINUE ? 5
+			  : scene->mode == IOMMUB_BATCH_STOP   ? 3
+							       : 0;
 	batch.results = pointers;
 	batch.has_failed_at = 1;
 	batch.failed_at = 2;
@@ -58,7 +61,7 @@ static void mode_script(int fd, void *arg)
 	response.id = ask->request->id;
 	response.kind_case = IOMMUBROKER__V1__RESPONSE__KIND_BATCH;
 	response.batch = &batch;
-	if (scene->mode != IOMMUB_BATCH_CONTINUE)
+	if (scene->mode == IOMMUB_BATCH_ATOMIC)
 		response.status = &status;
 	message.body_case = IOMMUBROKER__V1__SERVER_MESSAGE__BODY_RESPONSE;
 	message.response = &response;
