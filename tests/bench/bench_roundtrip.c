@@ -246,6 +246,9 @@ int main(void)
 	ioas = wire_ioas_alloc(wire);
 	memory = wire_memory_register(wire, memfd, true);
 	close(memfd);
+	/* Something of the file stays mapped, as it does in a program at work: without it the model maps the whole file
+	 * into itself and out again for each pair, which is its own work and not the broker's. */
+	wire_map_fixed(wire, ioas, memory, 0, PAGE, IOVA - PAGE);
 	for (unsigned int i = 0; i < BATCH; i++) {
 		fill_map(&maps[i], ioas, memory, IOVA + i * PAGE);
 		fill_unmap(&unmaps[i], ioas, IOVA + i * PAGE);
@@ -264,13 +267,12 @@ int main(void)
 	kill(echo, SIGKILL);
 	waitpid(echo, NULL, 0);
 	close(echo_fd);
-	/* All of that was what it should be: the session still has nothing mapped, and says so. */
+	/* All of that was what it should be: the session has one page mapped as before, and says so. */
 	if (wire_used(wire, IOMMUBROKER__V1__SCOPE__SCOPE_SESSION,
-		    IOMMUBROKER__V1__RESOURCE__RESOURCE_MAPPINGS) != 0) {
+		    IOMMUBROKER__V1__RESOURCE__RESOURCE_MAPPINGS) != 1) {
 		fprintf(stderr, "the measured requests did not all succeed\n");
 		return 1;
 	}
-	wire_map_fixed(wire, ioas, memory, 0, PAGE, IOVA);
 
 	printf("%-44s %10s %10s %10s\n", "", "median us", "best us", "x floor");
 	{
