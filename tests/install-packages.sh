@@ -17,6 +17,7 @@ packages=(
 	gcc g++ libc6-dev cmake ninja-build pkg-config
 	libevent-dev libprotobuf-c-dev protobuf-c-compiler libseccomp-dev libsystemd-dev
 	libcap-ng-dev libyaml-dev libbsd-dev libcmocka-dev
+	systemd
 )
 install=yes
 for argument; do

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,6 +50,68 @@ static int limit_write(int dir_fd, const char *name, uint64_t value)
 		return 0;
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	return file_write(dir_fd, name, text);
+}
+
+#define CGROUP_MOUNT "/sys/fs/cgroup"
+#define CGROUP_OURSELVES "/supervisor"
+
+/* The path in the line "0::PATH" of a process' cgroup file. 0 or -errno. */
+static int own_path_read(char *path, size_t bytes)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX + 8];
+	int error = -ENOENT;
+
+	if (!file)
+		return -errno;
+	while (error == -ENOENT && fgets(line, sizeof(line), file)) {
+		size_t n = strcspn(line, "\n");
+
+		if (strncmp(line, "0::/", 4) != 0)
+			continue;
+		/* A path that was cut would be another one. */
+		error = line[n] == '\n' && n - 3 < bytes ? 0 : -ENAMETOOLONG;
+		line[n] = '\0';
+		if (!error)
+			memcpy(path, line + 3, n - 3 + 1);
+	}
+	(void)fclose(file);
+	return error;
+}
+
+static int ourselves_move(const char *dir)
+{
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+
+	if (dir_fd < 0)
+		return -errno;
+	if (mkdirat(dir_fd, CGROUP_OURSELVES + 1, 0755) < 0 && errno != EEXIST)
+		error = -errno;
+	if (!error)
+		error = file_write(dir_fd, "." CGROUP_OURSELVES "/cgroup.procs", "0");
+	close(dir_fd);
+	return error;
+}
+
+int cgroup_own(char *ret_dir, size_t bytes)
+{
+	const size_t suffix = sizeof(CGROUP_OURSELVES) - 1;
+	char path[PATH_MAX];
+	int error = own_path_read(path, sizeof(path));
+	bool there;
+	size_t n;
+
+	if (error)
+		return error;
+	n = strlen(path);
+	if (n == 1)
+		return -EPERM;
+	there = n > suffix && strcmp(path + n - suffix, CGROUP_OURSELVES) == 0;
+	if (there)
+		path[n - suffix] = '\0';
+	if (snprintf(ret_dir, bytes, CGROUP_MOUNT "%s", path) >= (int)bytes)
+		return -ENAMETOOLONG;
+	return there ? 0 : ourselves_move(ret_dir);
 }
 
 int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, uint64_t pids_max)

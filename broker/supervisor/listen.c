@@ -114,11 +114,14 @@ static int socket_publish(struct listener *listener)
 	(void)umask(mask);
 	if (error)
 		return error;
-	error = owner_set(address.sun_path, listener->policy);
-	if (!error && (chmod(address.sun_path, listener->policy->mode & 0777) < 0 ||
-			      lstat(address.sun_path, &listener->st) < 0 ||
-			      listen(listener->fd, BACKLOG) < 0 ||
-			      rename(address.sun_path, listener->path) < 0))
+	/* The mode first: of what is another's it takes a right that we do without. Nobody can connect before listen(). */
+	if (chmod(address.sun_path, listener->policy->mode & 0777) < 0)
+		error = -errno;
+	if (!error)
+		error = owner_set(address.sun_path, listener->policy);
+	if (!error &&
+		(lstat(address.sun_path, &listener->st) < 0 || listen(listener->fd, BACKLOG) < 0 ||
+			rename(address.sun_path, listener->path) < 0))
 		error = -errno;
 	if (error)
 		(void)unlink(address.sun_path);

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -101,11 +102,18 @@ static int cgroups_open(struct supervisor *supervisor)
 {
 	const char *dir = supervisor->options.cgroup_dir;
 	int partial = 0, dir_fd, error = 0;
+	char own[PATH_MAX];
 
 	if (!dir) {
 		audit_say(supervisor->audit, AUDIT_INFO, "cgroup.none",
 			"no --cgroup: memory.max and pids.max of the policy are not enforced");
 		return 0;
+	}
+	if (strcmp(dir, "own") == 0) {
+		error = cgroup_own(own, sizeof(own));
+		if (error)
+			return complain("--cgroup own", strerrordesc_np(-error));
+		dir = own;
 	}
 	dir_fd = cgroup_open(dir, &partial);
 	if (dir_fd < 0)

@@ -102,6 +102,19 @@ static int fds_arrange(const struct spawn *spawn, int *ret_cgroup_fd)
 	return 0;
 }
 
+/* A supervisor is spared when memory runs out, a session is not. To be spared less takes no right. */
+static void oom_score_reset(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char text[8] = "";
+
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0 && text[0] == '-')
+		(void)!pwrite(fd, "0", 1, 0);
+	close(fd);
+}
+
 static int cgroup_join(int cgroup_fd)
 {
 	return cgroup_fd >= 0 && write(cgroup_fd, "0\n", 2) != 2 ? -errno : 0;
@@ -171,6 +184,7 @@ static void child_run(const struct spawn *spawn)
 		_exit(EXIT_FIRST + STEP_SIGNALS);
 	if (fds_arrange(spawn, &cgroup_fd))
 		_exit(EXIT_FIRST + STEP_FDS);
+	oom_score_reset();
 	if (cgroup_join(cgroup_fd))
 		_exit(EXIT_FIRST + STEP_CGROUP);
 	if (cgroup_fd >= 0)
