@@ -50,7 +50,8 @@ static void test_top(void **state)
 			"an empty list; expected at least one"},
 		{"version: 1\nhost: ^5\nsockets: []\ntenants: []", "host",
 			"text; expected a map of locked_memory, lend_chunk, hello_deadline_ms, "
-			"connections, session_uids"},
+			"connections, session_uids, allow_unsafe_interrupts, allow_noiommu, "
+			"allow_open_nodes"},
 	};
 
 	(void)state;
@@ -99,12 +100,15 @@ static void test_host(void **state)
 			"'0' is out of range; expected 1 to 65536"},
 		{IN_HOST("  locked_memory: 1GiB\n  connections: ^65537"), "host.connections",
 			"'65537' is out of range; expected 1 to 65536"},
+		{IN_HOST("  locked_memory: 1GiB\n  allow_open_nodes: ^maybe"),
+			"host.allow_open_nodes", "'maybe' is not a yes or no; expected one of no, yes"},
 		{IN_HOST("  ^lock_memory: 1GiB"), "host.lock_memory",
 			"host has no such key; did you mean 'locked_memory'?"},
 		{IN_HOST("  locked_memory: 1GiB\n  ^reservations: 1GiB"), "host.reservations",
 			"host has no such key; expected one of locked_memory, lend_chunk, "
 			"hello_deadline_ms, "
-			"connections, session_uids"},
+			"connections, session_uids, allow_unsafe_interrupts, allow_noiommu, "
+			"allow_open_nodes"},
 	};
 
 	(void)state;

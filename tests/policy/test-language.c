@@ -75,6 +75,12 @@ static const struct row rows[] = {
 		NUMBER(H, host.session_uid_first, 70000, 0x70000000)},
 	{"host.session_uids.count", IN_HOST("session_uids: {first: 70000, count: 5}"), IN_POLICY,
 		NUMBER(H, host.session_uid_count, 5, 1024)},
+	{"host.allow_unsafe_interrupts", IN_HOST("allow_unsafe_interrupts: yes"), IN_POLICY,
+		NUMBER(H, host.allow_unsafe_interrupts, 1, 0)},
+	{"host.allow_noiommu", IN_HOST("allow_noiommu: yes"), IN_POLICY,
+		NUMBER(H, host.allow_noiommu, 1, 0)},
+	{"host.allow_open_nodes", IN_HOST("allow_open_nodes: yes"), IN_POLICY,
+		NUMBER(H, host.allow_open_nodes, 1, 0)},
 	{"sockets.name",
 		HOST "sockets: [{name: other, path: p}]\ntenants:\n- name: alpha\n" MATCH LIMITS,
 		IN_SOCKET, STRING(struct policy_socket, name, "other", "main")},
@@ -228,7 +234,7 @@ static void test_no_row_without_a_test(void **state)
 
 	(void)state;
 	walk(&policy_language, "", &leaves);
-	assert_int_equal(leaves, 40);
+	assert_int_equal(leaves, 43);
 }
 
 /* What a session has where only the tenant's limit is said; what a small host lends at once. */
