@@ -68,7 +68,7 @@ static void write_policy(const char *path, const char *text)
 	if (at == NULL)
 		fail_msg("a policy of a test has to say session_uids: %s", token);
 	fprintf(file, "%.*s{ first: %u, count: 16 }%s", (int)(at - text), text,
-		0x70000000u + (unsigned int)getpid() % 65536u * 16u, at + strlen(token));
+		0x70100000u + (unsigned int)getpid() % 65536u * 16u, at + strlen(token));
 	assert_int_equal(fclose(file), 0);
 }
 
