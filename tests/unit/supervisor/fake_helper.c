@@ -25,7 +25,7 @@ static char letter_read(void)
 	if (n < 0)
 		return letter;
 	path[n] = '\0';
-	strcpy(strrchr(path, '/'), "/gate");
+	memcpy(strrchr(path, '/'), "/gate", sizeof("/gate"));
 	fd = open(path, O_RDONLY);
 	if (fd >= 0 && read(fd, &letter, 1) != 1)
 		letter = 's';

@@ -33,7 +33,7 @@ static void ask_open(int client, const char *name, uint64_t serial)
 	union control_message message;
 
 	memset(&message, 0, sizeof(message));
-	strcpy(message.device_open.name, name);
+	snprintf(message.device_open.name, sizeof(message.device_open.name), "%s", name);
 	session_asks(client, &message, CONTROL_DEVICE_OPEN, serial);
 }
 
