@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices that are bound to vfio-pci: node, group, reset. One finding a device, the worst that holds of it. */
+/* The devices that are bound to vfio-pci: node, group, reset. Of one that must be mended, the worst; else all. */
 #include <errno.h>
 #include <string.h>
 
@@ -92,6 +92,28 @@ static void device_read(const struct host *host, const char *address, struct dev
 	*ret = device;
 }
 
+/* A device that can be lent: what there is to know of it. */
+static void usable_report(struct host_report *report, const struct device *device)
+{
+	const bool resets = device->resets[0] != '\0', alone = device->members <= 1;
+
+	if (resets && alone)
+		report_add(report, FINDING_OK, "device", NULL,
+			"%s (%s) is %s, group %s, resets by %s", device->address, device->id,
+			device->node, device->group, device->resets);
+	if (!resets)
+		report_add(report, FINDING_WARN, "device",
+			"the policy can lend it to one tenant (reset: none), or to several with "
+			"reset: unsafe and a scrub program",
+			"%s (%s) is %s, group %s, and cannot be reset", device->address, device->id,
+			device->node, device->group);
+	if (!alone)
+		report_add(report, FINDING_WARN, "device",
+			"the devices of a group go to one session at a time",
+			"%s (%s) is %s, and shares group %s with %zu more", device->address,
+			device->id, device->node, device->group, device->members - 1);
+}
+
 static void device_report(struct host *host, const struct device *device)
 {
 	struct host_report *report = host->report;
@@ -108,22 +130,8 @@ static void device_report(struct host *host, const struct device *device)
 			"bind that to vfio-pci too, or to no driver",
 			"%s (%s) shares group %s with %s, which %s drives", device->address,
 			device->id, device->group, device->foreign, device->foreign_driver);
-	else if (!device->resets[0])
-		report_add(report, FINDING_WARN, "device",
-			"the policy can lend it to one tenant (reset: none), or to several with "
-			"reset: unsafe and a scrub program",
-			"%s (%s) is %s, group %s, and cannot be reset", device->address, device->id,
-			device->node, device->group);
-	else if (device->members > 1)
-		report_add(report, FINDING_WARN, "device",
-			"the devices of a group go to one session at a time",
-			"%s (%s) is %s, resets by %s, and shares group %s with %zu more",
-			device->address, device->id, device->node, device->resets, device->group,
-			device->members - 1);
 	else
-		report_add(report, FINDING_OK, "device", NULL,
-			"%s (%s) is %s, group %s, resets by %s", device->address, device->id,
-			device->node, device->group, device->resets);
+		usable_report(report, device);
 }
 
 void host_check_devices(struct host *host)

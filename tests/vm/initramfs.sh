@@ -33,6 +33,8 @@ if [ -d "$build/vm" ]; then
 	for program in "$build"/vm/*; do [ -f "$program" ] && [ -x "$program" ] && add_program "$program" broker; done
 fi
 add_program "$(command -v setpriv)" usr/bin
+# What an administrator would have installed or read.
+cp -r "$root/deploy" "$root/README.md" "$tree/broker/"
 
 cp "$here/guest/init" "$tree/init"
 cp "$here"/guest/lib.sh "$tree/cases/"
