@@ -5,28 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/common/memfd.h"
 #include "broker/supervisor/control_server.h"
+#include "broker/supervisor/device_life.h"
+#include "broker/supervisor/host_guard.h"
+#include "broker/supervisor/share_guard.h"
 #include "broker/supervisor/supervisor.h"
-
-static void audit_device(const struct device *device, const struct session_proc *session,
-	const char *event, enum audit_level level, const char *why)
-{
-	struct audit_record record;
-
-	if (session) {
-		session_audit_begin(session, &record, event);
-	} else {
-		audit_begin(&record, event);
-		if (device->lease.tenant)
-			audit_string(&record, "tenant", device->lease.tenant->policy->name);
-	}
-	audit_string(&record, "device", device->name);
-	audit_string(&record, "address", device->address);
-	if (why)
-		audit_string(&record, "why", why);
-	audit_emit(device->supervisor->audit, level, &record);
-}
 
 /* A session may ask as often as it likes; the log has a budget for it. */
 static void audit_refused(struct session_proc *session, const char *name, const char *why)
@@ -43,17 +26,86 @@ static void audit_refused(struct session_proc *session, const char *name, const 
 
 /* ---- grant or refuse -------------------------------------------------------------------------------------------- */
 
-static void grant(struct device *device, struct session_proc *session,
+static void granted(struct device *device, struct session_proc *session,
 	const struct policy_device *entry, uint64_t serial)
 {
 	union control_message answer;
 
-	session->devices++;
-	session->tenant->devices++;
 	memset(&answer, 0, sizeof(answer.granted));
 	device_describe(device, entry, session->id, &answer.granted.device);
 	control_answer(session, &answer, CONTROL_GRANTED, serial, device->fd);
 	audit_device(device, session, "device.granted", AUDIT_NOTICE, NULL);
+}
+
+/* It could not be opened: no owner has seen it, but what the kernel did meanwhile nobody knows. */
+static void not_opened(struct device *device, int error)
+{
+	struct session_proc *session = device->opening;
+	uint64_t serial = session ? session->waiting_serial : 0;
+
+	if (session) {
+		session->opening = NULL;
+		device->opening = NULL;
+		session->devices--;
+		audit_refused(session, device->name, strerrordesc_np(-error));
+		control_deny(session, serial, error == -ENOENT ? ENODEV : -error, NULL,
+			"%s cannot be opened: %s", device->name, strerrordesc_np(-error));
+	}
+	device_cut(device, device->lease.session, 0);
+}
+
+static void on_opened(void *arg, const struct helper_report *report)
+{
+	struct device *device = arg;
+	struct session_proc *session = device->opening;
+
+	device->open_runs = false;
+	if (report->error) {
+		not_opened(device, report->error);
+		return;
+	}
+	if (!session || session->killed ||
+		!device_node_is_current(&device->supervisor->inventory, device)) {
+		/* Opened and bound to nothing: the last close of such a file has nothing to do. */
+		close(report->fd);
+		not_opened(device, -ECANCELED);
+		return;
+	}
+	session->opening = NULL;
+	device->opening = NULL;
+	device->fd = report->fd;
+	granted(device, session, session->waiting_entry, session->waiting_serial);
+}
+
+static void grant(struct device *device, struct session_proc *session,
+	const struct policy_device *entry, uint64_t serial)
+{
+	struct helper_job job = {.kind = HELPER_OPEN,
+		.fds = &device->supervisor->dev_fd,
+		.fds_count = 1,
+		.deadline_ms = DEVICE_OPEN_MS,
+		.done = on_opened,
+		.arg = device};
+	int error;
+
+	device_changed(device);
+	session->devices++;
+	device->counted = session->tenant;
+	device->counted->devices++;
+	if (!device_is_real(device)) {
+		granted(device, session, entry, serial);
+		return;
+	}
+	session->waiting_entry = entry;
+	session->waiting_serial = serial;
+	session->opening = device;
+	device->opening = session;
+	device_request_fill(device, &job.request);
+	error = helper_task_run(&device->supervisor->helpers, &job, NULL);
+	if (error)
+		not_opened(device, error);
+	else
+		device->open_runs = true;
 }
 
 static void refuse(struct device *device, struct session_proc *session,
@@ -103,14 +155,41 @@ static bool within_limits(struct session_proc *session, uint64_t serial)
 	return false;
 }
 
+/* What the host, and who has what, say against it at this moment. */
+static bool guards_pass(struct device *device, struct session_proc *session,
+	const struct policy_device *entry, uint64_t serial)
+{
+	struct supervisor *supervisor = session->supervisor;
+	struct policy_device_facts facts = device_facts(device);
+	char text[SHARE_TEXT_MAX];
+	struct host_guard_error error;
+
+	if (device_is_real(device) && host_guard_device("/", &supervisor->policy->host,
+					      &device->pci, &error)) {
+		audit_refused(session, device->name, error.text);
+		control_deny(session, serial, EPERM, NULL,
+			"%s: this host is not in a state to lend it",
+			policy_device_name(entry, &facts));
+		return false;
+	}
+	if (share_conflict(&supervisor->inventory, device, session->id, session->tenant, text)) {
+		audit_refused(session, device->name, text);
+		control_deny(session, serial, EBUSY, NULL, "%s: %s",
+			policy_device_name(entry, &facts), text);
+		return false;
+	}
+	return true;
+}
+
 static void open_now(struct device *device, struct session_proc *session,
 	const struct policy_device *entry, uint64_t serial)
 {
 	enum lease_answer answer;
 
-	if (!within_limits(session, serial))
+	if (!within_limits(session, serial) || !guards_pass(device, session, entry, serial))
 		return;
-	answer = lease_open(&device->lease, session->id, session->tenant, entry->reset);
+	answer = lease_open(
+		&device->lease, session->id, session->tenant, entry->reset, /* scrub= */ false);
 	if (answer == LEASE_GRANTED)
 		grant(device, session, entry, serial);
 	else if (answer == LEASE_WAIT)
@@ -144,11 +223,12 @@ void device_open(struct session_proc *session, const char *name, uint64_t serial
 	const struct policy_device *entry;
 	struct device *device;
 
-	if (session->waiting) {
+	if (session->waiting || session->opening) {
 		control_deny(session, serial, EBUSY, NULL,
-			"this session waits for another device to be reset");
+			"this session waits for another device");
 		return;
 	}
+	devices_look(session->supervisor);
 	device = inventory_find(
 		&session->supervisor->inventory, session->tenant->policy, name, &entry);
 	if (device)
@@ -157,80 +237,50 @@ void device_open(struct session_proc *session, const char *name, uint64_t serial
 		open_unknown(session, name, serial);
 }
 
-/* ---- reset ------------------------------------------------------------------------------------------------------ */
-
-/* The state of the device is decided: whoever waited is answered, in order. */
-static void waiting_answer(struct device *device)
+void device_waiting_answer(struct device *device)
 {
 	struct session_proc *session;
 
 	while ((session = TAILQ_FIRST(&device->waiting)) &&
-		device->lease.state != DEVICE_STATE_RESETTING) {
+		device->lease.state != DEVICE_STATE_RESETTING &&
+		device->lease.state != DEVICE_STATE_CUT) {
 		wait_end(session);
 		open_now(device, session, session->waiting_entry, session->waiting_serial);
 	}
 }
 
-static void reset_done(void *arg, const struct helper_report *report)
+/* ---- given up --------------------------------------------------------------------------------------------------- */
+
+/* Its session says so, but a client may hold it, and attach it to what that session has: until it closes it, it is held,
+ * and the session's end is the end of that. */
+static void on_detached(void *arg, const struct helper_report *report)
 {
 	struct device *device = arg;
-	int error = report->error;
 
-	if (!error) {
-		if (device->fd >= 0)
-			close(device->fd);
-		device->fd = device->fresh_fd;
-	} else if (device->fresh_fd >= 0) {
-		close(device->fresh_fd);
-	}
-	device->fresh_fd = -1;
+	device->releasing = false;
+	device_cut(device, device->lease.session, report->result.elapsed_ms);
+}
+
+static void release_real(struct device *device)
+{
+	struct helper_job job = {.kind = HELPER_SWEEP_DETACH,
+		.fds = &device->fd,
+		.fds_count = 1,
+		.request = {.pasid_bits = device->pasid_bits},
+		.deadline_ms = DEVICE_DETACH_MS,
+		.done = on_detached,
+		.arg = device};
+	struct helper_task *task;
+	int error = helper_task_run(&device->supervisor->helpers, &job, &task);
+
+	device->releasing = true;
+	/* The helper has a duplicate, and closes it last. */
+	close(device->fd);
+	device->fd = -1;
 	if (error)
-		audit_device(
-			device, NULL, "device.quarantined", AUDIT_ERROR, strerrordesc_np(-error));
+		on_detached(device, &(struct helper_report){.error = error, .fd = -1});
 	else
-		audit_device(device, NULL, "device.reset", AUDIT_INFO, NULL);
-	(void)lease_reset_done(&device->lease, error == 0);
-	waiting_answer(device);
-	supervisor_progress(device->supervisor);
-}
-
-static void reset_start(struct device *device)
-{
-	int error;
-
-	device->fresh_fd = memfd_sized(device->name, MODEL_STATE_BYTES);
-	error = device->fresh_fd < 0 ? device->fresh_fd : 0;
-	if (!error)
-		error = helper_task_start(&device->supervisor->helpers, HELPER_DEVICE_RESET,
-			&device->fresh_fd, 1, DEVICE_RESET_MS, reset_done, device);
-	if (error)
-		reset_done(device, &(struct helper_report){.error = error, .fd = -1});
-}
-
-void devices_start(struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->inventory.count; i++)
-		reset_start(&supervisor->inventory.devices[i]);
-}
-
-/* ---- taking back ------------------------------------------------------------------------------------------------ */
-
-/* On the model a device is cut when its session is dead or has given it up, and nobody can hold it: what is held is the
- * old memory. */
-static void take_back(struct device *device, struct session_proc *session)
-{
-	if (lease_cut(&device->lease, session->id))
-		return;
-	session->devices--;
-	session->tenant->devices--;
-	audit_device(device, session, "device.cut", AUDIT_NOTICE, NULL);
-	(void)lease_swept(&device->lease, /* held= */ false);
-	if (device->supervisor->stopping)
-		return;
-	if (device->lease.state == DEVICE_STATE_RESETTING)
-		reset_start(device);
-	else
-		waiting_answer(device);
+		helper_task_finish(task);
 }
 
 void device_release(struct session_proc *session, uint32_t index)
@@ -239,19 +289,24 @@ void device_release(struct session_proc *session, uint32_t index)
 	struct device *device = index < inventory->count ? &inventory->devices[index] : NULL;
 
 	if (!device || device->lease.state != DEVICE_STATE_GRANTED ||
-		device->lease.session != session->id) {
+		device->lease.session != session->id || device->releasing || device->opening) {
 		session_kill(session, "released a device that it does not have");
 		return;
 	}
-	take_back(device, session);
+	session->devices--;
+	if (device_is_real(device))
+		release_real(device);
+	else
+		device_cut(device, session->id, 0);
 }
 
-void devices_session_gone(struct supervisor *supervisor, struct session_proc *session)
+void devices_session_gone(struct session_proc *session)
 {
 	if (session->waiting)
 		wait_end(session);
-	for (size_t i = 0; i < supervisor->inventory.count; i++)
-		take_back(&supervisor->inventory.devices[i], session);
+	if (session->opening)
+		session->opening->opening = NULL;
+	session->opening = NULL;
 }
 
 void device_list(struct session_proc *session, uint64_t serial)
@@ -260,6 +315,7 @@ void device_list(struct session_proc *session, uint64_t serial)
 	union control_message answer;
 	struct control_devices *devices = &answer.devices;
 
+	devices_look(session->supervisor);
 	memset(&answer, 0, sizeof(*devices));
 	for (size_t i = 0; i < inventory->count && devices->count < CONTROL_DEVICES_MAX; i++) {
 		const struct device *device = &inventory->devices[i];

@@ -2,6 +2,7 @@
 #include "broker/supervisor/inventory.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,6 @@ int inventory_open_model(unsigned int count, struct supervisor *supervisor, stru
 
 		device->index = i;
 		device->fd = device->fresh_fd = -1;
-		device->group = -1;
 		device->vendor = MODEL_VENDOR;
 		device->device = MODEL_DEVICE;
 		device->supervisor = supervisor;
@@ -44,6 +44,8 @@ void inventory_close(struct inventory *inventory)
 			close(inventory->devices[i].fd);
 		if (inventory->devices[i].fresh_fd >= 0)
 			close(inventory->devices[i].fresh_fd);
+		if (inventory->devices[i].probe_timer)
+			event_free(inventory->devices[i].probe_timer);
 	}
 	/* A struct of zeros was never opened, and fd 0 is not its. */
 	if (inventory->devices && inventory->sysfs_fd >= 0)

@@ -12,6 +12,7 @@
 #define IOMMUB_SUPERVISOR_INVENTORY_H
 
 #include <sys/queue.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,23 +27,30 @@
 
 #define INVENTORY_DEVICES_MAX 1024u /* of the kernel backend; more than that are not lent */
 
+struct event;
 struct session_proc;
 struct supervisor;
+struct tenant;
 
 struct device {
 	uint32_t index;
 	char name[CONTROL_NAME_MAX];
 	char address[16];
 	uint16_t vendor, device;
-	int group; /* IOMMU group; -1: none, a device of the model */
-	char node[32]; /* "vfio3", below /dev/vfio/devices; empty: a device of the model */
-	uint32_t node_major, node_minor;
 	int fd; /* what a session is granted a duplicate of; -1: none yet */
 	int fresh_fd; /* the state that a running reset is making; -1: none */
 	bool present; /* on the host, bound to a VFIO driver; on the model always */
 	bool arrived; /* is new, or came back: its lease has just begun. For whoever starts its first reset to clear */
 	struct pci_facts pci; /* kernel backend only */
 	struct lease lease;
+	uint64_t since_ms; /* in the lease's state */
+	struct tenant *counted; /* whose limit it counts against: from the grant until nobody refers to it */
+	struct session_proc *opening; /* waits for the helper that opens it */
+	bool open_runs; /* that helper */
+	bool releasing; /* given up by a session that goes on */
+	uint32_t pasid_bits; /* as the last probe found */
+	struct event *probe_timer;
+	unsigned int probe_wait_ms, probe_tries;
 	TAILQ_HEAD(waiting_list, session_proc)
 	waiting; /* sessions whose open waits for the reset to end */
 	struct supervisor *supervisor;

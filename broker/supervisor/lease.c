@@ -9,6 +9,11 @@ void lease_init(struct lease *lease)
 	*lease = (struct lease){.state = DEVICE_STATE_RESETTING, .reset = POLICY_RESET_REQUIRED};
 }
 
+void lease_init_unknown(struct lease *lease)
+{
+	*lease = (struct lease){.state = DEVICE_STATE_CUT, .reset = POLICY_RESET_REQUIRED};
+}
+
 static enum lease_answer busy(
 	const struct lease *lease, uint64_t session, const struct tenant *tenant)
 {
@@ -17,17 +22,21 @@ static enum lease_answer busy(
 	return lease->tenant == tenant ? LEASE_BUSY_SIBLING : LEASE_BUSY_OTHER;
 }
 
-enum lease_answer lease_open(
-	struct lease *lease, uint64_t session, const struct tenant *tenant, enum policy_reset reset)
+enum lease_answer lease_open(struct lease *lease, uint64_t session, const struct tenant *tenant,
+	enum policy_reset reset, bool scrub)
 {
 	switch (lease->state) {
 	case DEVICE_STATE_FREE:
 		if (lease->tenant && lease->tenant != tenant && lease->reset == POLICY_RESET_NONE)
 			return LEASE_NOT_RESET;
+		if (reset == POLICY_RESET_REQUIRED && lease->unresettable)
+			return LEASE_UNRESETTABLE;
 		*lease = (struct lease){.state = DEVICE_STATE_GRANTED,
 			.session = session,
 			.tenant = tenant,
-			.reset = reset};
+			.reset = reset,
+			.scrub = scrub,
+			.unresettable = lease->unresettable};
 		return LEASE_GRANTED;
 	case DEVICE_STATE_GRANTED:
 		return busy(lease, session, tenant);
@@ -51,16 +60,19 @@ int lease_cut(struct lease *lease, uint64_t session)
 	return 0;
 }
 
-/* Nobody refers to the device: what comes next is what the policy says of resets. */
+/* Nobody refers to the device: what comes next is what the policy says of resets. Scrubbing is for the next tenant, and
+ * after `none` there is no other. */
 static void unheld(struct lease *lease)
 {
-	lease->state =
-		lease->reset == POLICY_RESET_REQUIRED ? DEVICE_STATE_RESETTING : DEVICE_STATE_FREE;
+	bool work = lease->reset == POLICY_RESET_REQUIRED ||
+		    (lease->scrub && lease->reset == POLICY_RESET_UNSAFE);
+
+	lease->state = work ? DEVICE_STATE_RESETTING : DEVICE_STATE_FREE;
 }
 
-int lease_swept(struct lease *lease, bool held)
+int lease_probed(struct lease *lease, bool held)
 {
-	if (lease->state != DEVICE_STATE_CUT)
+	if (lease->state != DEVICE_STATE_CUT && lease->state != DEVICE_STATE_HELD)
 		return -EINVAL;
 	if (held)
 		lease->state = DEVICE_STATE_HELD;
@@ -69,21 +81,19 @@ int lease_swept(struct lease *lease, bool held)
 	return 0;
 }
 
-int lease_unheld(struct lease *lease)
-{
-	if (lease->state != DEVICE_STATE_HELD)
-		return -EINVAL;
-	unheld(lease);
-	return 0;
-}
-
-int lease_reset_done(struct lease *lease, bool ok)
+int lease_reset_done(struct lease *lease, enum reset_outcome outcome)
 {
 	if (lease->state != DEVICE_STATE_RESETTING)
 		return -EINVAL;
-	lease->state = ok ? DEVICE_STATE_FREE : DEVICE_STATE_QUARANTINED;
-	if (ok)
+	if (lease->reset == POLICY_RESET_REQUIRED)
+		lease->unresettable = outcome == RESET_IMPOSSIBLE;
+	/* Without a tenant nothing is to be cleared: it is as we found it. */
+	if (outcome == RESET_OK || (outcome == RESET_IMPOSSIBLE && !lease->tenant)) {
+		lease->state = DEVICE_STATE_FREE;
 		lease->tenant = NULL;
+	} else {
+		lease->state = DEVICE_STATE_QUARANTINED;
+	}
 	return 0;
 }
 
@@ -97,9 +107,12 @@ const char *lease_answer_text(enum lease_answer answer)
 	case LEASE_BUSY_OTHER:
 		return "in use by another tenant";
 	case LEASE_HELD:
-		return "taken back from a tenant that still holds it open";
+		return "held: taken back, but somebody still refers to it (an open file, a mapping of "
+		       "its registers, an unread message)";
 	case LEASE_QUARANTINED:
 		return "out of service: its reset failed";
+	case LEASE_UNRESETTABLE:
+		return "a device without a reset, and the policy requires one (reset: required)";
 	case LEASE_NOT_RESET:
 		return "used by another tenant before, and not reset since (reset: none)";
 	case LEASE_GRANTED:

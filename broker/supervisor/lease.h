@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has a device: the states of one device and nothing else, no fds and no processes (device_server.c has those).
+ * Who has a device: the states of one device and nothing else, no fds and no processes (device_server.c and device_life.c
+ * have those).
  *
- *              open                cut                 swept, nobody refers to it
- *      FREE ---------> GRANTED ---------> CUT ---------------------------------> RESETTING ---ok---> FREE
- *                                          |                                       ^    \--failed--> QUARANTINED
- *                                          |  swept, somebody still refers to it   |
- *                                          +-------------> HELD -------------------+
- *                                                                  unheld
+ *              open                cut           nobody refers to it
+ *      FREE ---------> GRANTED ---------> CUT ----------------------> RESETTING ---ok---> FREE
+ *                                          |                              ^    \--failed--> QUARANTINED
+ *                                          |  somebody refers to it       |
+ *                                          +-------> HELD ----------------+
+ *                                                          nobody does any more
  *
  *      FREE         nobody's; whoever the policy lets may open it
- *      GRANTED      one session's, and of no other, also not of the same tenant
- *      CUT          no DMA of it reaches memory any more, but the sweep has not ended
- *      HELD         the sweep has ended; an fd, a BAR mapping or an unread message still refers to the device
- *      RESETTING    nobody refers to it; a helper resets it. Opens wait here
- *      QUARANTINED  the reset failed; an administrator's business
+ *      GRANTED      one session's, and of no other, also not of the same tenant; also while that session is being swept
+ *      CUT          no mapping of its session is left, so no DMA of it reaches memory; who refers to it is being asked
+ *      HELD         an fd, a BAR mapping or an unread message still refers to the device
+ *      RESETTING    nobody refers to it; helpers reset and scrub it. Opens wait here
+ *      QUARANTINED  the reset or the scrubbing failed; an administrator's business
  *
- * A device starts in RESETTING too: what a former owner left is not known. With `reset: none` or `unsafe` in the entry by
- * which it was lent there is nothing to reset: it is free at once, but after `none` only for the tenant that had it.
+ * A device starts in RESETTING too: what a former owner left is not known; and one of the kernel's in CUT, since a session
+ * of a former supervisor may still have it. With `reset: none` or `unsafe` in the entry by which it was lent there is
+ * nothing to reset: it is free at once (`unsafe` with `scrub` after that program), but after `none` only for the tenant that had it.
+ *
+ * That a device has no reset at all shows when one is tried. If nobody was lent it before, it is then FREE for entries that do not
+ * ask for a reset; an entry that does has been refused ever since, so that no owner stands before a reset that cannot be.
  *
  * An event that does not fit the state is -EINVAL and changes nothing: the caller has lost track, which is a bug.
  */
@@ -37,7 +42,11 @@ struct lease {
 	uint64_t session; /* GRANTED: whose; 0 = none */
 	const struct tenant *tenant; /* whose it is or was last; NULL = nobody's since a reset */
 	enum policy_reset reset; /* of the entry by which it was lent last */
+	bool scrub; /* the same: a program is run before it is anybody else's */
+	bool unresettable; /* a reset was tried, and there is none */
 };
+
+enum reset_outcome { RESET_OK, RESET_FAILED, RESET_IMPOSSIBLE };
 
 enum lease_answer {
 	LEASE_GRANTED, /* it is yours now */
@@ -47,21 +56,22 @@ enum lease_answer {
 	LEASE_BUSY_OTHER, /* another tenant */
 	LEASE_HELD,
 	LEASE_QUARANTINED,
+	LEASE_UNRESETTABLE, /* the entry asks for a reset, and the device has none */
 	LEASE_NOT_RESET, /* lent to another tenant before, and its policy says `reset: none` */
 	LEASE_ANSWERS
 };
 
 void lease_init(struct lease *lease);
+/* The same for a device that somebody whom we do not know may have: it starts in CUT. */
+void lease_init_unknown(struct lease *lease);
 enum lease_answer lease_open(struct lease *lease, uint64_t session, const struct tenant *tenant,
-	enum policy_reset reset);
+	enum policy_reset reset, bool scrub);
 /* GRANTED -> CUT, by its session only: -EINVAL for any other. */
 int lease_cut(struct lease *lease, uint64_t session);
-/* CUT -> HELD, or what follows a device that nobody holds. */
-int lease_swept(struct lease *lease, bool held);
-/* HELD -> what follows. */
-int lease_unheld(struct lease *lease);
+/* CUT -> HELD or what follows; HELD -> the same. */
+int lease_probed(struct lease *lease, bool held);
 /* RESETTING -> FREE or QUARANTINED. */
-int lease_reset_done(struct lease *lease, bool ok);
+int lease_reset_done(struct lease *lease, enum reset_outcome outcome);
 
 /* Why not, in words that name no other tenant. NULL for LEASE_GRANTED and LEASE_WAIT. */
 const char *lease_answer_text(enum lease_answer answer);

@@ -28,7 +28,8 @@
 #include "broker/common/filter.h"
 #include "broker/supervisor/caps.h"
 #include "broker/supervisor/cgroup.h"
-#include "broker/supervisor/device_server.h"
+#include "broker/supervisor/device_life.h"
+#include "broker/supervisor/host_guard.h"
 #include "broker/supervisor/rundir.h"
 #include "broker/supervisor/spawn.h"
 #include "broker/supervisor/supervisor.h"
@@ -150,14 +151,18 @@ static int sandbox_prepare(struct supervisor *supervisor)
 static int devices_find(struct supervisor *supervisor)
 {
 	bool model = supervisor->options.backend == BACKEND_MODEL;
+	struct host_guard_error error;
+	int result;
 
-	if (!model)
-		audit_say(supervisor->audit, AUDIT_WARNING, "inventory.empty",
-			"the kernel backend does not list devices yet: sessions get none");
-	return inventory_open_model(model ? supervisor->options.model_devices : 0, supervisor,
-		       &supervisor->inventory)
-		       ? complain("devices", "out of memory")
-		       : 0;
+	supervisor->dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (supervisor->dev_fd < 0)
+		return complain("/dev", strerror(errno));
+	if (!model && host_guard_start("/", &supervisor->policy->host, &error))
+		return complain("this host", error.text);
+	result = model ? inventory_open_model(supervisor->options.model_devices, supervisor,
+				 &supervisor->inventory)
+		       : inventory_open_sysfs("/", supervisor, &supervisor->inventory);
+	return result ? complain("devices", strerrordesc_np(-result)) : 0;
 }
 
 static int supervisor_open(struct supervisor *supervisor, int *ret_lock_fd)
@@ -198,14 +203,6 @@ static void ready_say(struct supervisor *supervisor)
 			supervisor->audit, AUDIT_WARNING, "ready", "--ready-fd cannot be written");
 	close(fd);
 	supervisor->options.ready_fd = -1;
-}
-
-static bool devices_settled(const struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->inventory.count; i++)
-		if (supervisor->inventory.devices[i].lease.state == DEVICE_STATE_RESETTING)
-			return false;
-	return true;
 }
 
 void supervisor_progress(struct supervisor *supervisor)
@@ -314,6 +311,8 @@ static void supervisor_close(struct supervisor *supervisor)
 	programs_close(&supervisor->programs);
 	if (supervisor->filter_fd >= 0)
 		close(supervisor->filter_fd);
+	if (supervisor->dev_fd >= 0)
+		close(supervisor->dev_fd);
 	audit_close(supervisor->audit);
 	if (supervisor->base)
 		event_base_free(supervisor->base);
@@ -360,7 +359,7 @@ static int supervisor_main(struct supervisor *supervisor)
 int main(int argc, char **argv)
 {
 	struct supervisor supervisor = {
-		.filter_fd = -1, .programs = {.session_fd = -1, .helper_fd = -1}};
+		.filter_fd = -1, .dev_fd = -1, .programs = {.session_fd = -1, .helper_fd = -1}};
 	int result = -1;
 
 	if (stdio_ensure())

@@ -15,6 +15,7 @@
 #include "broker/common/control.h"
 #include "broker/common/seqpacket.h"
 #include "broker/supervisor/control_server.h"
+#include "broker/supervisor/device_life.h"
 #include "broker/supervisor/device_server.h"
 #include "broker/supervisor/spawn.h"
 #include "broker/supervisor/supervisor.h"
@@ -53,8 +54,8 @@ static void session_free(struct session_proc *session)
 		event_free(session->on_deadline);
 	if (session->pidfd >= 0)
 		close(session->pidfd);
-	if (session->control_fd >= 0)
-		close(session->control_fd);
+	fds_close(&session->control_fd, 1);
+	fds_close(&session->iommu_fd, 1);
 	free(session);
 }
 
@@ -86,11 +87,17 @@ static void audit_end(const struct session_proc *session, const siginfo_t *info)
 	audit_emit(session->supervisor->audit, level, &record);
 }
 
-/* Nothing of it is mapped for any device any more: what it was charged is free. */
-static void session_swept(struct session_proc *session)
+void session_swept(struct session_proc *session)
 {
 	struct supervisor *supervisor = session->supervisor;
 
+	for (size_t i = 0; i < supervisor->inventory.count; i++) {
+		struct device *device = &supervisor->inventory.devices[i];
+
+		/* A helper that opens or closes it has its end still to come. */
+		if (!device->open_runs && !device->releasing)
+			device_cut(device, session->id, session->sweep.empty_after_ms);
+	}
 	LIST_REMOVE(session, link);
 	supervisor->sessions.count--;
 	tenant_slot_free(session->tenant, session->slot, &supervisor->pool);
@@ -99,14 +106,24 @@ static void session_swept(struct session_proc *session)
 	supervisor_progress(supervisor);
 }
 
-/*
- * There is no such process any more. The end of the process is also its sweep: on the model its address spaces lived in
- * it, and an iommufd that no device refers to ended with its last fd.
- */
+struct session_proc *session_find(struct supervisor *supervisor, uint64_t id)
+{
+	struct session_proc *session = LIST_FIRST(&supervisor->sessions.all);
+
+	while (session && session->id != id)
+		session = LIST_NEXT(session, link);
+	return session;
+}
+
+/* There is no such process any more: it takes part in nothing. */
 static void session_reaped(struct session_proc *session)
 {
-	devices_session_gone(session->supervisor, session);
-	session_swept(session);
+	(void)event_del(session->on_death);
+	(void)event_del(session->on_control);
+	(void)event_del(session->on_deadline);
+	fds_close(&session->pidfd, 1);
+	devices_session_gone(session);
+	sweep_reaped(session);
 }
 
 static void on_death(evutil_socket_t fd, short events, void *arg)
@@ -126,11 +143,12 @@ static void on_death(evutil_socket_t fd, short events, void *arg)
 
 void session_kill(struct session_proc *session, const char *why)
 {
-	if (session->killed)
+	if (session->killed || session->sweep.reaped)
 		return;
 	session->killed = why;
 	(void)event_del(session->on_control);
 	(void)pidfd_send_signal(session->pidfd, SIGKILL, NULL, 0);
+	sweep_begin(session);
 }
 
 void sessions_kill_all(struct supervisor *supervisor, const char *why)
@@ -271,26 +289,22 @@ static void audit_start(const struct session_proc *session)
 static int session_run(struct session_proc *session, int client_fd)
 {
 	union control_message setup;
-	int sockets[2], iommu_fd = -1, error;
+	int sockets[2], error;
 
 	if (session->supervisor->options.backend == BACKEND_KERNEL) {
-		/* A context of its own. Ours is closed after the fork, when it is not the last: so that is no wait. */
-		iommu_fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-		if (iommu_fd < 0)
+		/* A context of its own, made by an open that waits for nothing. */
+		session->iommu_fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+		if (session->iommu_fd < 0)
 			return -errno;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0) {
-		error = -errno;
-		fds_close(&iommu_fd, 1);
-		return error;
-	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
+		return -errno;
 	session->control_fd = sockets[0];
 	setup_fill(session, &setup.setup);
 	error = control_send(session->control_fd, &setup, CONTROL_SETUP, 0, -1);
 	if (!error)
-		error = process_start(session, client_fd, sockets[1], iommu_fd);
+		error = process_start(session, client_fd, sockets[1], session->iommu_fd);
 	close(sockets[1]);
-	fds_close(&iommu_fd, 1);
 	if (error)
 		return error;
 	error = events_start(session);
@@ -312,7 +326,8 @@ int session_start(struct supervisor *supervisor, struct tenant *tenant, const st
 	session->supervisor = supervisor;
 	session->tenant = tenant;
 	session->peer = *peer;
-	session->pidfd = session->control_fd = -1;
+	session->pidfd = session->control_fd = session->iommu_fd = -1;
+	session->since_ms = supervisor_now_ms();
 	error = tenant_slot_take(tenant, &session->slot);
 	if (error) {
 		free(session);

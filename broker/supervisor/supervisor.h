@@ -7,6 +7,7 @@
  *      control_server.c   fixed-size structs from a session, each checked, each answered at once or the session dies
  *                                                                  |
  *      device_server.c    inventory.c what there is, lease.c who has it;   pool.c   whose memory it is
+ *      sweep.c            the end of a session's context;   device_life.c   what a device goes through between two owners
  *                                                                  |
  *      helper_task.c      whatever may take seconds is a child of its own, watched by pidfd
  *
@@ -40,6 +41,7 @@ struct supervisor {
 	struct event_base *base;
 	struct audit *audit;
 	struct programs programs;
+	int dev_fd; /* /dev, for helpers that open what lies below it; O_PATH */
 	int filter_fd; /* the sessions' seccomp program */
 	bool switch_uid; /* we are root */
 	struct tenants tenants;

@@ -11,7 +11,7 @@
 
 #include "broker/supervisor/lease.h"
 
-enum event { OPEN, CUT, SWEPT_FREE, SWEPT_HELD, UNHELD, RESET_OK, RESET_FAILED, EVENTS };
+enum event { OPEN, CUT, NOT_HELD, STILL_HELD, RESET, NO_GOOD, NO_RESET, EVENTS };
 
 /* Only their addresses matter. */
 static const struct tenant *const alpha = (const struct tenant *)0x1000;
@@ -22,10 +22,12 @@ static const enum device_state expected[DEVICE_STATE_QUARANTINED + 1][EVENTS] = 
 	[DEVICE_STATE_FREE] = {[OPEN] = DEVICE_STATE_GRANTED},
 	[DEVICE_STATE_GRANTED] = {[CUT] = DEVICE_STATE_CUT},
 	[DEVICE_STATE_CUT] =
-		{[SWEPT_FREE] = DEVICE_STATE_RESETTING, [SWEPT_HELD] = DEVICE_STATE_HELD},
-	[DEVICE_STATE_HELD] = {[UNHELD] = DEVICE_STATE_RESETTING},
-	[DEVICE_STATE_RESETTING] =
-		{[RESET_OK] = DEVICE_STATE_FREE, [RESET_FAILED] = DEVICE_STATE_QUARANTINED},
+		{[NOT_HELD] = DEVICE_STATE_RESETTING, [STILL_HELD] = DEVICE_STATE_HELD},
+	[DEVICE_STATE_HELD] =
+		{[NOT_HELD] = DEVICE_STATE_RESETTING, [STILL_HELD] = DEVICE_STATE_HELD},
+	[DEVICE_STATE_RESETTING] = {[RESET] = DEVICE_STATE_FREE,
+		[NO_GOOD] = DEVICE_STATE_QUARANTINED,
+		[NO_RESET] = DEVICE_STATE_QUARANTINED},
 };
 
 static int happen(struct lease *lease, enum event event, uint64_t session,
@@ -33,19 +35,19 @@ static int happen(struct lease *lease, enum event event, uint64_t session,
 {
 	switch (event) {
 	case OPEN:
-		return lease_open(lease, session, tenant, reset) == LEASE_GRANTED ? 0 : -EINVAL;
+		return lease_open(lease, session, tenant, reset, false) == LEASE_GRANTED ? 0 : -EINVAL;
 	case CUT:
 		return lease_cut(lease, session);
-	case SWEPT_FREE:
-		return lease_swept(lease, false);
-	case SWEPT_HELD:
-		return lease_swept(lease, true);
-	case UNHELD:
-		return lease_unheld(lease);
-	case RESET_OK:
-		return lease_reset_done(lease, true);
-	case RESET_FAILED:
-		return lease_reset_done(lease, false);
+	case NOT_HELD:
+		return lease_probed(lease, false);
+	case STILL_HELD:
+		return lease_probed(lease, true);
+	case RESET:
+		return lease_reset_done(lease, RESET_OK);
+	case NO_GOOD:
+		return lease_reset_done(lease, RESET_FAILED);
+	case NO_RESET:
+		return lease_reset_done(lease, RESET_IMPOSSIBLE);
 	case EVENTS:
 		break;
 	}
@@ -103,6 +105,9 @@ static void walk(struct lease lease, unsigned int depth, unsigned int *visited)
 					assert_memory_equal(&next, &lease, sizeof(lease));
 					continue;
 				}
+				/* Who asks for a reset gets no device that has none. */
+				if (event == OPEN && reset == POLICY_RESET_REQUIRED)
+					assert_false(lease.unresettable);
 				/* Only its own session cuts a device. */
 				if (event == CUT)
 					assert_int_equal(lease.session, parties[p].session);
@@ -132,17 +137,17 @@ static void refusals_tell_the_asker_what_concerns_him(void **state)
 	struct lease lease = lease_in(DEVICE_STATE_GRANTED);
 
 	(void)state;
-	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED), LEASE_BUSY_YOURS);
-	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_REQUIRED), LEASE_BUSY_SIBLING);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED), LEASE_BUSY_OTHER);
+	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_BUSY_YOURS);
+	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_REQUIRED, false), LEASE_BUSY_SIBLING);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_BUSY_OTHER);
 	lease = lease_in(DEVICE_STATE_CUT);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED), LEASE_WAIT);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_WAIT);
 	lease = lease_in(DEVICE_STATE_RESETTING);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED), LEASE_WAIT);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_WAIT);
 	lease = lease_in(DEVICE_STATE_HELD);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED), LEASE_HELD);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_HELD);
 	lease = lease_in(DEVICE_STATE_QUARANTINED);
-	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED), LEASE_QUARANTINED);
+	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_QUARANTINED);
 	for (int answer = 0; answer < LEASE_ANSWERS; answer++)
 		assert_int_equal(lease_answer_text((enum lease_answer)answer) == NULL,
 			answer == LEASE_GRANTED || answer == LEASE_WAIT);
@@ -153,16 +158,61 @@ static void without_a_reset_only_the_same_tenant_gets_it_again(void **state)
 	struct lease lease = {.state = DEVICE_STATE_FREE};
 
 	(void)state;
-	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_NONE), LEASE_GRANTED);
+	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_NONE, false), LEASE_GRANTED);
 	assert_int_equal(lease_cut(&lease, 1), 0);
-	assert_int_equal(lease_swept(&lease, false), 0);
+	assert_int_equal(lease_probed(&lease, false), 0);
 	assert_int_equal(lease.state, DEVICE_STATE_FREE);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED), LEASE_NOT_RESET);
-	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_UNSAFE), LEASE_GRANTED);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_NOT_RESET);
+	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_UNSAFE, false), LEASE_GRANTED);
 	assert_int_equal(lease_cut(&lease, 2), 0);
-	assert_int_equal(lease_swept(&lease, true), 0);
-	assert_int_equal(lease_unheld(&lease), 0);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED), LEASE_GRANTED);
+	assert_int_equal(lease_probed(&lease, true), 0);
+	assert_int_equal(lease_probed(&lease, false), 0);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_GRANTED);
+}
+
+/* Found at the start by trying: then only entries that do not ask for a reset get it, and one that does not never meets
+ * quarantine for the lack of one. */
+static void a_device_without_a_reset_is_lent_to_those_who_ask_for_none(void **state)
+{
+	struct lease lease;
+
+	(void)state;
+	lease_init_unknown(&lease);
+	assert_int_equal(lease.state, DEVICE_STATE_CUT);
+	assert_int_equal(lease_probed(&lease, true), 0);
+	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_UNSAFE, false), LEASE_HELD);
+	assert_int_equal(lease_probed(&lease, false), 0);
+	assert_int_equal(lease_reset_done(&lease, RESET_IMPOSSIBLE), 0);
+	assert_int_equal(lease.state, DEVICE_STATE_FREE);
+	assert_int_equal(
+		lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_UNRESETTABLE);
+	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_NONE, false), LEASE_GRANTED);
+	assert_int_equal(lease_cut(&lease, 1), 0);
+	assert_int_equal(lease_probed(&lease, false), 0);
+	assert_int_equal(lease.state, DEVICE_STATE_FREE);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_NONE, false), LEASE_NOT_RESET);
+	assert_int_equal(
+		lease_open(&lease, 2, alpha, POLICY_RESET_REQUIRED, false), LEASE_UNRESETTABLE);
+	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_UNSAFE, false), LEASE_GRANTED);
+}
+
+/* The program is run before the next tenant, which after `none` there is not; it makes no reset out of a device. */
+static void scrubbing_comes_between_two_tenants(void **state)
+{
+	struct lease lease = {.state = DEVICE_STATE_FREE, .unresettable = true};
+
+	(void)state;
+	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_UNSAFE, true), LEASE_GRANTED);
+	assert_int_equal(lease_cut(&lease, 1), 0);
+	assert_int_equal(lease_probed(&lease, false), 0);
+	assert_int_equal(lease.state, DEVICE_STATE_RESETTING);
+	assert_int_equal(lease_reset_done(&lease, RESET_OK), 0);
+	assert_int_equal(
+		lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_UNRESETTABLE);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_NONE, true), LEASE_GRANTED);
+	assert_int_equal(lease_cut(&lease, 3), 0);
+	assert_int_equal(lease_probed(&lease, false), 0);
+	assert_int_equal(lease.state, DEVICE_STATE_FREE);
 }
 
 int main(void)
@@ -172,6 +222,8 @@ int main(void)
 		cmocka_unit_test(nothing_reachable_breaks_the_rules),
 		cmocka_unit_test(refusals_tell_the_asker_what_concerns_him),
 		cmocka_unit_test(without_a_reset_only_the_same_tenant_gets_it_again),
+		cmocka_unit_test(a_device_without_a_reset_is_lent_to_those_who_ask_for_none),
+		cmocka_unit_test(scrubbing_comes_between_two_tenants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
