@@ -87,8 +87,7 @@ static void probe_later(struct device *device)
 	const struct timeval wait = timeval_of_ms(device->probe_wait_ms);
 
 	if (!device->probe_timer)
-		device->probe_timer =
-			evtimer_new(device->supervisor->base, on_probe_timer, device);
+		device->probe_timer = evtimer_new(device->supervisor->base, on_probe_timer, device);
 	if (!device->probe_timer || event_add(device->probe_timer, &wait))
 		audit_device(device, NULL, "device.lost", AUDIT_ERROR,
 			"out of memory: it is not probed any more");
@@ -173,7 +172,7 @@ static void reset_end(struct device *device, enum reset_outcome outcome, const c
 
 static void reset_done(void *arg, const struct helper_report *report)
 {
-	const enum reset_outcome outcome = report->error == 0		   ? RESET_OK
+	const enum reset_outcome outcome = report->error == 0		  ? RESET_OK
 					   : report->error == -EOPNOTSUPP ? RESET_IMPOSSIBLE
 									  : RESET_FAILED;
 
@@ -277,6 +276,17 @@ bool devices_settled(const struct supervisor *supervisor)
 			return false;
 	}
 	return true;
+}
+
+void devices_stop(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->inventory.count; i++) {
+		struct device *device = &supervisor->inventory.devices[i];
+
+		device->open_runs = false;
+		if (device->probe_timer)
+			(void)event_del(device->probe_timer);
+	}
 }
 
 void device_cut(struct device *device, uint64_t session, uint64_t after_ms)

@@ -34,6 +34,9 @@ void devices_look(struct supervisor *supervisor);
 /* Are all of them decided for the first time? */
 bool devices_settled(const struct supervisor *supervisor);
 
+/* Nothing of this goes on after helper_tasks_stop_work(). */
+void devices_stop(struct supervisor *supervisor);
+
 /* GRANTED to this session -> CUT, and on from there. Nothing if it is not that session's. Our duplicate of its fd is
  * closed, or with a helper that closes it last. */
 void device_cut(struct device *device, uint64_t session, uint64_t after_ms);

@@ -164,8 +164,8 @@ static bool guards_pass(struct device *device, struct session_proc *session,
 	char text[SHARE_TEXT_MAX];
 	struct host_guard_error error;
 
-	if (device_is_real(device) && host_guard_device("/", &supervisor->policy->host,
-					      &device->pci, &error)) {
+	if (device_is_real(device) &&
+		host_guard_device("/", &supervisor->policy->host, &device->pci, &error)) {
 		audit_refused(session, device->name, error.text);
 		control_deny(session, serial, EPERM, NULL,
 			"%s: this host is not in a state to lend it",
@@ -224,8 +224,7 @@ void device_open(struct session_proc *session, const char *name, uint64_t serial
 	struct device *device;
 
 	if (session->waiting || session->opening) {
-		control_deny(session, serial, EBUSY, NULL,
-			"this session waits for another device");
+		control_deny(session, serial, EBUSY, NULL, "this session waits for another device");
 		return;
 	}
 	devices_look(session->supervisor);

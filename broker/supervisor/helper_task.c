@@ -346,6 +346,11 @@ static void lane_stop(struct helper_lane *lane)
 	}
 }
 
+void helper_tasks_stop_work(struct helper_tasks *tasks)
+{
+	lane_stop(&tasks->work);
+}
+
 void helper_tasks_stop(struct helper_tasks *tasks)
 {
 	lane_stop(&tasks->work);

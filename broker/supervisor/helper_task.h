@@ -66,7 +66,9 @@ void helper_task_finish(struct helper_task *task);
 int helper_task_start(struct helper_tasks *tasks, enum helper_kind kind, const int *fds,
 	size_t n_fds, unsigned int deadline_ms, helper_done done, void *arg);
 
-/* Kill what runs, drop what waits; no done() is called any more. */
+/* Kill what runs, drop what waits; no done() is called any more. Sweeps go on: they are what an orderly end waits for. */
+void helper_tasks_stop_work(struct helper_tasks *tasks);
+/* The same, and the sweeps too. */
 void helper_tasks_stop(struct helper_tasks *tasks);
 
 const char *helper_kind_name(enum helper_kind kind);

@@ -44,7 +44,8 @@ struct device {
 	struct pci_facts pci; /* kernel backend only */
 	struct lease lease;
 	uint64_t since_ms; /* in the lease's state */
-	struct tenant *counted; /* whose limit it counts against: from the grant until nobody refers to it */
+	struct tenant *
+		counted; /* whose limit it counts against: from the grant until nobody refers to it */
 	struct session_proc *opening; /* waits for the helper that opens it */
 	bool open_runs; /* that helper */
 	bool releasing; /* given up by a session that goes on */

@@ -107,7 +107,8 @@ const char *lease_answer_text(enum lease_answer answer)
 	case LEASE_BUSY_OTHER:
 		return "in use by another tenant";
 	case LEASE_HELD:
-		return "held: taken back, but somebody still refers to it (an open file, a mapping of "
+		return "held: taken back, but somebody still refers to it (an open file, a mapping "
+		       "of "
 		       "its registers, an unread message)";
 	case LEASE_QUARANTINED:
 		return "out of service: its reset failed";

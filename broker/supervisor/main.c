@@ -244,7 +244,8 @@ static void on_signal(evutil_socket_t fd, short events, void *arg)
 	audit_say(supervisor->audit, AUDIT_NOTICE, "stopping", "%s",
 		info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
 	listeners_close(supervisor);
-	helper_tasks_stop(&supervisor->helpers);
+	helper_tasks_stop_work(&supervisor->helpers);
+	devices_stop(supervisor);
 	sessions_kill_all(supervisor, "the broker ends");
 	(void)event_base_once(
 		supervisor->base, -1, EV_TIMEOUT, on_stop_deadline, supervisor, &deadline);

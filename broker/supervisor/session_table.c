@@ -137,6 +137,8 @@ static void on_death(evutil_socket_t fd, short events, void *arg)
 		return;
 	/* What it said last is still there to be read. */
 	control_drain(session);
+	session->ended_in_order =
+		!session->killed && info.si_code == CLD_EXITED && info.si_status == 0;
 	audit_end(session, &info);
 	session_reaped(session);
 }

@@ -48,6 +48,7 @@ struct session_proc {
 	struct sweep sweep;
 	struct event *on_death, *on_control, *on_deadline;
 	bool ready, closed;
+	bool ended_in_order; /* by itself, with status 0 */
 	const char *killed; /* why we killed it; NULL: we did not */
 	unsigned int devices; /* lent to it now */
 	struct audit_bucket bucket;

@@ -173,14 +173,24 @@ static void on_unmapped(void *arg, const struct helper_report *report)
 		unmap_start(session);
 }
 
+static uint32_t ids_of(const struct session_proc *session)
+{
+	uint64_t ids = 2 * session->tenant->policy->session.max[POLICY_OBJECTS];
+
+	if (ids < SWEEP_IDS_LEAST)
+		ids = SWEEP_IDS_LEAST;
+	if (!session->ended_in_order && ids < SWEEP_IDS_BROKEN)
+		ids = SWEEP_IDS_BROKEN;
+	return ids < HELPER_IDS_MAX ? (uint32_t)ids : HELPER_IDS_MAX;
+}
+
 static void unmap_start(struct session_proc *session)
 {
 	struct sweep *sweep = &session->sweep;
 	const struct helper_job job = {.kind = HELPER_SWEEP_UNMAP,
 		.fds = &session->iommu_fd,
 		.fds_count = 1,
-		.request = {.ids = sweep->reaped && !session->killed ? SWEEP_IDS_ENDED
-								     : SWEEP_IDS_KILLED},
+		.request = {.ids = ids_of(session)},
 		.deadline_ms = SWEEP_MS,
 		.done = on_unmapped,
 		.arg = session};

@@ -32,10 +32,11 @@
 #define SWEEP_RETRY_MS 1000
 #define SWEEP_CHUNKS (CONTROL_DEVICES_MAX / HELPER_TASK_FDS_MAX)
 
-/* How far up object ids are asked. They are given out lowest first, so a session that ended by itself never had more than its
- * limits say; one that was killed may have been somebody else's for a while. */
-#define SWEEP_IDS_ENDED 65536u
-#define SWEEP_IDS_KILLED HELPER_IDS_MAX
+/* How far up object ids are asked. They are given out lowest first, so a session that ended in order never had more than its
+ * limits say; one that did not may have been somebody else's for a while. A context of more objects than that is freed
+ * with its last reference, as any is; what is not promised is that no page table beyond was left until then. */
+#define SWEEP_IDS_LEAST 4096u
+#define SWEEP_IDS_BROKEN 65536u
 
 struct device;
 struct event;
@@ -51,7 +52,8 @@ struct sweep_chunk {
 
 struct sweep {
 	bool begun, reaped;
-	bool unmapping, after_reap; /* the unmapping that runs, and whether it began after the reap */
+	bool unmapping,
+		after_reap; /* the unmapping that runs, and whether it began after the reap */
 	bool empty; /* no IOAS is left */
 	uint64_t begun_ms;
 	uint32_t empty_after_ms;

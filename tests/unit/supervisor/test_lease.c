@@ -35,7 +35,8 @@ static int happen(struct lease *lease, enum event event, uint64_t session,
 {
 	switch (event) {
 	case OPEN:
-		return lease_open(lease, session, tenant, reset, false) == LEASE_GRANTED ? 0 : -EINVAL;
+		return lease_open(lease, session, tenant, reset, false) == LEASE_GRANTED ? 0
+											 : -EINVAL;
 	case CUT:
 		return lease_cut(lease, session);
 	case NOT_HELD:
@@ -137,9 +138,12 @@ static void refusals_tell_the_asker_what_concerns_him(void **state)
 	struct lease lease = lease_in(DEVICE_STATE_GRANTED);
 
 	(void)state;
-	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_BUSY_YOURS);
-	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_REQUIRED, false), LEASE_BUSY_SIBLING);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_BUSY_OTHER);
+	assert_int_equal(
+		lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_BUSY_YOURS);
+	assert_int_equal(
+		lease_open(&lease, 2, alpha, POLICY_RESET_REQUIRED, false), LEASE_BUSY_SIBLING);
+	assert_int_equal(
+		lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_BUSY_OTHER);
 	lease = lease_in(DEVICE_STATE_CUT);
 	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_WAIT);
 	lease = lease_in(DEVICE_STATE_RESETTING);
@@ -147,7 +151,8 @@ static void refusals_tell_the_asker_what_concerns_him(void **state)
 	lease = lease_in(DEVICE_STATE_HELD);
 	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_HELD);
 	lease = lease_in(DEVICE_STATE_QUARANTINED);
-	assert_int_equal(lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_QUARANTINED);
+	assert_int_equal(
+		lease_open(&lease, 1, alpha, POLICY_RESET_REQUIRED, false), LEASE_QUARANTINED);
 	for (int answer = 0; answer < LEASE_ANSWERS; answer++)
 		assert_int_equal(lease_answer_text((enum lease_answer)answer) == NULL,
 			answer == LEASE_GRANTED || answer == LEASE_WAIT);
@@ -162,7 +167,8 @@ static void without_a_reset_only_the_same_tenant_gets_it_again(void **state)
 	assert_int_equal(lease_cut(&lease, 1), 0);
 	assert_int_equal(lease_probed(&lease, false), 0);
 	assert_int_equal(lease.state, DEVICE_STATE_FREE);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_NOT_RESET);
+	assert_int_equal(
+		lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_NOT_RESET);
 	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_UNSAFE, false), LEASE_GRANTED);
 	assert_int_equal(lease_cut(&lease, 2), 0);
 	assert_int_equal(lease_probed(&lease, true), 0);

@@ -22,3 +22,45 @@ bind() {
 	fi
 	ls "$dev/vfio-dev"
 }
+
+# ---- a broker ----------------------------------------------------------------------------------------------------
+
+run=/run/iommu-broker
+log=/tmp/broker.log
+
+# Start iommu-brokerd with the policy on standard input; its log is $log, its sockets are below $run.
+broker_start() {
+	mkdir -p $run
+	chmod 600 /dev/iommu /dev/vfio/vfio /dev/vfio/devices/* # devtmpfs gives them to others, too
+	[ $# -gt 0 ] && [ "$1" = again ] || cat >/tmp/policy.yaml
+	mkfifo /tmp/ready.$$
+	iommu-brokerd --policy /tmp/policy.yaml --run-dir $run --backend kernel --libexec-dir /broker \
+		--ready-fd 9 --foreground --log $log 9>/tmp/ready.$$ &
+	broker=$!
+	read -r ready </tmp/ready.$$ || true
+	rm -f /tmp/ready.$$
+	[ "${ready:-}" = ready ] || { cat $log; fail "the broker did not start"; }
+}
+broker_stop() {
+	kill -TERM $broker
+	wait $broker || { cat $log; fail "the broker did not end with status 0"; }
+}
+
+# Run a program as an ordinary user without groups or capabilities: as UID COMMAND…
+as() {
+	uid=$1
+	shift
+	/usr/bin/setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --bounding-set=-all "$@"
+}
+
+# Wait until a line with all the given words is in the log: await_log WORD…
+await_log() { await "grep -F -- \"$1\" $log$(shift; for word; do printf ' | grep -F -- "%s"' "$word"; done) >/dev/null"; }
+# Wait until a command succeeds; half a minute at most.
+await() {
+	tries=0
+	until eval "$1"; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || fail "waited in vain: $1"
+		usleep 50000
+	done
+}
