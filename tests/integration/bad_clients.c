@@ -23,7 +23,7 @@ static void client_that_says_nothing(void **state)
 	static const char policy[] =
 		"version: 1\n"
 		"host: { session_uids: @session_uids@, locked_memory: 64MiB, hello_deadline_ms: "
-		"200 }\n"
+		"1000 }\n"
 		"sockets:\n"
 		"  - { name: alpha, path: alpha.sock, mode: \"0666\" }\n"
 		"  - { name: beta, path: beta.sock, mode: \"0666\" }\n"
