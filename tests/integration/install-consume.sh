@@ -66,7 +66,7 @@ target_link_libraries(shared PRIVATE iommubroker::iommubroker)
 add_executable(static ../main.c)
 target_link_libraries(static PRIVATE iommubroker::iommubroker_static)
 LISTS
-{ cmake -S "$scratch/consumer" -B "$scratch/consumer/build" -DCMAKE_PREFIX_PATH="$scratch/root" \
+{ cmake -G Ninja -S "$scratch/consumer" -B "$scratch/consumer/build" -DCMAKE_PREFIX_PATH="$scratch/root" \
 	-DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="${flags[*]}" &&
 	cmake --build "$scratch/consumer/build"; } >"$scratch/cmake.log" 2>&1 || {
 	cat "$scratch/cmake.log"
