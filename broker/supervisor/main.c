@@ -2,7 +2,7 @@
 /*
  * iommu-brokerd. What is done in which order, and why:
  *
- *   policy, programs, uids, backend    what can be wrong is found before anything is touched
+ *   policy, uids, programs, host       what can be wrong is found before anything is touched
  *   run directory's lock               from here on we are the only one
  *   sockets                            made with root's power, which then goes (caps.c)
  *   filter, ledger, devices            their first reset runs in helpers
@@ -99,6 +99,17 @@ static int programs_find(struct supervisor *supervisor)
 	return error ? complain(missing, strerrordesc_np(-error)) : 0;
 }
 
+static int host_look(struct supervisor *supervisor)
+{
+	struct host_guard_error error;
+
+	if (supervisor->options.backend != BACKEND_KERNEL)
+		return 0;
+	return host_guard_start("/", &supervisor->policy->host, &error)
+		       ? complain("this host", error.text)
+		       : 0;
+}
+
 static int cgroups_open(struct supervisor *supervisor)
 {
 	const char *dir = supervisor->options.cgroup_dir;
@@ -151,14 +162,11 @@ static int sandbox_prepare(struct supervisor *supervisor)
 static int devices_find(struct supervisor *supervisor)
 {
 	bool model = supervisor->options.backend == BACKEND_MODEL;
-	struct host_guard_error error;
 	int result;
 
 	supervisor->dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (supervisor->dev_fd < 0)
 		return complain("/dev", strerror(errno));
-	if (!model && host_guard_start("/", &supervisor->policy->host, &error))
-		return complain("this host", error.text);
 	result = model ? inventory_open_model(supervisor->options.model_devices, supervisor,
 				 &supervisor->inventory)
 		       : inventory_open_sysfs("/", supervisor, &supervisor->inventory);
@@ -377,7 +385,7 @@ int main(int argc, char **argv)
 	LIST_INIT(&supervisor.sessions.all);
 	helper_tasks_init(&supervisor.helpers, &supervisor);
 	if (policy_open(&supervisor) == 0 && uids_assign(&supervisor) == 0 &&
-		programs_find(&supervisor) == 0) {
+		programs_find(&supervisor) == 0 && host_look(&supervisor) == 0) {
 		if (supervisor.options.check)
 			result = printf("%s: ok\n", supervisor.options.policy_path) < 0 ? -1 : 0;
 		else

@@ -37,7 +37,7 @@ add_program "$(command -v setpriv)" usr/bin
 cp -r "$root/deploy" "$root/README.md" "$tree/broker/"
 
 cp "$here/guest/init" "$tree/init"
-cp "$here"/guest/lib.sh "$tree/cases/"
+cp "$here"/guest/lib.sh "$here"/guest/refused.sh "$tree/cases/"
 cp "$here"/cases/*.sh "$tree/cases/"
 chmod 755 "$tree/init"
 cat >"$tree/etc/passwd" <<-EOF

@@ -22,6 +22,8 @@
 #include "iommufd_uapi.h"
 
 #define SLICE 1024u
+#define DENSE                                                                                      \
+	4096u /* where an honest session has all its ids; dealt with before the others are looked at */
 
 /* Sets of ids; a helper has one context and one life. */
 struct id_set {
@@ -108,14 +110,15 @@ static void ask_kind(struct helper_work *work, uint32_t id)
 		work->result->others_left++;
 }
 
-static void unmap_all(struct helper_work *work, uint32_t ids)
+/* Unmap what is an IOAS among [first, end), and until it answers 0 whatever was busy. */
+static void unmap_ids(struct helper_work *work, uint32_t first, uint32_t end)
 {
-	for (uint32_t first = 1; first <= ids; first += SLICE) {
-		for (uint32_t id = first; id <= ids && id < first + SLICE; id++)
+	for (uint32_t slice = first; slice < end; slice += SLICE) {
+		for (uint32_t id = slice; id < end && id < slice + SLICE; id++)
 			ask_unmap(work, id);
 		ids_walk(&busy, work, ask_unmap);
 	}
-	work->result->ioas = ioases.count;
+	work->result->ioas += ioases.count; /* those of the range before are gone */
 	while (busy.count) {
 		work->result->rounds++;
 		(void)sched_yield();
@@ -123,10 +126,11 @@ static void unmap_all(struct helper_work *work, uint32_t ids)
 	}
 }
 
-static void destroy_all(struct helper_work *work, uint32_t ids)
+/* Whatever can go among [first, end), until no IOAS is left there. */
+static void destroy_ids(struct helper_work *work, uint32_t first, uint32_t end)
 {
-	/* Lowest types have the higher ids, mostly: from the end it often takes one round. */
-	for (uint32_t id = ids; id > 0; id--)
+	/* What was made later, with a higher id, mostly refers to what was made before. */
+	for (uint32_t id = end; id-- > first;)
 		ask_destroy(work, id);
 	while (ioases.count) {
 		work->result->rounds++;
@@ -138,12 +142,15 @@ static void destroy_all(struct helper_work *work, uint32_t ids)
 
 int helper_sweep_unmap(struct helper_work *work)
 {
-	uint32_t ids = work->request->ids;
+	uint32_t end = work->request->ids + 1, dense = end < DENSE ? end : DENSE;
 
-	if (ids == 0 || ids > HELPER_IDS_MAX)
+	if (end < 2 || end > HELPER_IDS_MAX + 1)
 		return -EINVAL;
-	unmap_all(work, ids);
-	destroy_all(work, ids);
+	unmap_ids(work, 1, dense);
+	destroy_ids(work, 1, dense);
+	unmap_ids(work, dense, end);
+	if (ioases.count)
+		destroy_ids(work, dense, end);
 	ids_walk(&left, work, ask_kind);
 	return 0;
 }

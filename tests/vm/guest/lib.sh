@@ -23,6 +23,9 @@ bind() {
 	ls "$dev/vfio-dev"
 }
 
+# What the broker demands of a host: nodes that are root's alone (/dev/vfio/vfio is everybody's by default).
+close_nodes() { find /dev/iommu /dev/vfio -type c -exec chmod 0600 {} +; }
+
 # ---- a broker ----------------------------------------------------------------------------------------------------
 
 run=/run/iommu-broker
@@ -31,7 +34,7 @@ log=/tmp/broker.log
 # Start iommu-brokerd with the policy on standard input; its log is $log, its sockets are below $run.
 broker_start() {
 	mkdir -p $run
-	chmod 600 /dev/iommu /dev/vfio/vfio /dev/vfio/devices/* # devtmpfs gives them to others, too
+	close_nodes
 	[ $# -gt 0 ] && [ "$1" = again ] || cat >/tmp/policy.yaml
 	mkfifo /tmp/ready.$$
 	iommu-brokerd --policy /tmp/policy.yaml --run-dir $run --backend kernel --libexec-dir /broker \
