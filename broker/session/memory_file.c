@@ -59,7 +59,7 @@ static int check_kind(struct call *call, int fd, const struct stat *st, uint64_t
 
 /* The kernel pins pages for a device to write through an O_RDONLY fd and into a write-sealed memfd (both were seen), so
  * whoever only may read a file could have a device change it. */
-static int check_access(struct call *call, int open_flags, int seals, bool writeable)
+static int check_access(struct call *call, int open_flags, bool writeable)
 {
 	if (open_flags & O_PATH)
 		return call_error(call, EINVAL, "fd",
@@ -74,17 +74,42 @@ static int check_access(struct call *call, int open_flags, int seals, bool write
 			"the file is open read-only, and DMA is to write to it: open it O_RDWR, or "
 			"say "
 			"writeable = false");
-	if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-		return call_error(call, EACCES, "fd",
-			"the file is sealed against writing, and DMA is to write to it: say "
-			"writeable = false");
 	return 0;
+}
+
+int memory_file_check_seals(struct call *call, int fd, const char *field)
+{
+	int seals = fcntl(fd, F_GET_SEALS); /* -1: not a file that can be sealed */
+
+	if (seals < 0 || !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+		return 0;
+	return call_error(call, EACCES, field,
+		"the file is sealed against writing, and DMA is to write to it: say "
+		"writeable = false");
+}
+
+/* First the guard, then the look at the seals: a seal that came before is seen, and F_SEAL_WRITE cannot come after. The
+ * other way round a client could seal the file in between, because a mapping without PROT_WRITE is granted even then. */
+static int guard_hold(struct call *call, struct memory_file *file, int fd)
+{
+	int r;
+
+	/* PROT_NONE: on a file that is open for writing, a shared mapping counts as a writable one whatever its
+	 * protection, and this one is not for use. MAP_NORESERVE: it must not take a hugepage. */
+	file->guard = mmap(NULL, file->block_bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (file->guard == MAP_FAILED)
+		return call_error(call, errno == EPERM ? EACCES : errno, "fd",
+			"cannot hold the file mapped for writing: %s", strerror(errno));
+	r = memory_file_check_seals(call, fd, "fd");
+	if (r < 0)
+		munmap(file->guard, file->block_bytes);
+	return r;
 }
 
 int memory_file_new(struct call *call, int fd, bool writeable, struct memory_file **ret)
 {
 	int open_flags = fcntl(fd, F_GETFL);
-	int seals = fcntl(fd, F_GET_SEALS); /* -1: not a file that can be sealed */
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct memory_file *file;
 	uint64_t block_bytes = 0;
 	struct stat st;
@@ -96,7 +121,7 @@ int memory_file_new(struct call *call, int fd, bool writeable, struct memory_fil
 		seals = 0;
 	r = check_kind(call, fd, &st, &block_bytes);
 	if (r == 0)
-		r = check_access(call, open_flags, seals, writeable);
+		r = check_access(call, open_flags, writeable);
 	if (r < 0)
 		return r;
 	if (st.st_size <= 0)
@@ -111,17 +136,10 @@ int memory_file_new(struct call *call, int fd, bool writeable, struct memory_fil
 	file->size_is_fixed = (seals & F_SEAL_SHRINK) && (seals & F_SEAL_GROW);
 	file->bytes = (uint64_t)st.st_size;
 	file->block_bytes = block_bytes;
-	if (writeable) {
-		/* PROT_NONE: on a file that is open for writing, a shared mapping counts as a writable one whatever
-		 * its protection, and this one is not for use. MAP_NORESERVE: it must not take a hugepage. */
-		file->guard = mmap(NULL, block_bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-		if (file->guard == MAP_FAILED) {
-			/* Between the look at the seals and here the client may have sealed it. */
-			r = call_error(call, errno == EPERM ? EACCES : errno, "fd",
-				"cannot hold the file mapped for writing: %s", strerror(errno));
-			free(file);
-			return r;
-		}
+	r = writeable ? guard_hold(call, file, fd) : 0;
+	if (r < 0) {
+		free(file);
+		return r;
 	}
 	file->fd = fd;
 	*ret = file;

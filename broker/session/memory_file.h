@@ -36,6 +36,9 @@ int memory_file_new(struct call *call, int fd, bool writeable, struct memory_fil
 /* Give a reference back; with the last one the guard and the fd go. NULL is fine. */
 void memory_file_unref(struct memory_file *file);
 
+/* DMA is to write to this file: is it still unsealed? F_SEAL_FUTURE_WRITE, which no mapping keeps off, allows what is
+ * mapped already and nothing new. -EACCES, naming `field`. */
+int memory_file_check_seals(struct call *call, int fd, const char *field);
 /* Does [offset, offset+length) lie in the file as it is now? */
 int memory_file_check_range(
 	struct call *call, struct memory_file *file, uint64_t offset, uint64_t length);

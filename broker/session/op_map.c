@@ -90,6 +90,8 @@ static int map_file_get(
 		return call_error(call, EACCES, "writeable",
 			"memory %u was registered with writeable = false: map it so, too",
 			map->memory);
+	if (writeable && memory_file_check_seals(call, memory->file->fd, "writeable") < 0)
+		return -EACCES;
 	memory->file->references++;
 	*ret = memory->file;
 	return 0;

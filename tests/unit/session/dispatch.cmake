@@ -10,3 +10,5 @@ foreach(subject table memory index ledger batch device end hello)
 	endif()
 endforeach()
 target_compile_definitions(unit-session-table PRIVATE PROTOCOL_MD="${CMAKE_SOURCE_DIR}/proto/PROTOCOL.md")
+# To seal a file at the moment at which the session maps it.
+target_link_options(unit-session-memory PRIVATE -Wl,--wrap=mmap)

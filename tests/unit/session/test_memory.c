@@ -175,6 +175,64 @@ static void test_seal_after_map_by_fd(void **state)
 	close(fd);
 }
 
+/* F_SEAL_FUTURE_WRITE cannot be held off: it is compatible with mappings that are there. What is new after it is not. */
+static void test_future_write_seal_afterwards(void **state)
+{
+	struct scene *scene = *state;
+	int fd = file_memfd(2 * PAGE);
+	uint32_t memory = do_register(scene, fd), ioas = do_ioas(scene);
+	PB(IoasMap) body = IOMMUBROKER__V1__IOAS_MAP__INIT;
+	PB(Operation) operation = OP(IOAS_MAP, &body);
+
+	(void)do_map(scene, ioas, memory, 0, PAGE);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+	try_map(scene, ioas, memory, PAGE, PAGE, -1);
+	assert_status(scene, "EACCES", "writeable");
+	assert_int_equal(scene_used(scene, RESOURCE_LOCKED_BYTES), PAGE);
+	body.has_ioas = body.has_memory = body.has_length = body.has_writeable = true;
+	body.ioas = ioas;
+	body.memory = memory;
+	body.length = PAGE;
+	body.writeable = false;
+	scene_request(scene, &operation, NULL, 0);
+	assert_done(scene);
+	close(fd);
+}
+
+/* A client that seals its file while we look at it: the mmap() of the guard is the last moment at which it can. */
+static int sealed_at_mmap_fd = -1, sealed_at_mmap;
+
+void *__real_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+
+void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	if (sealed_at_mmap && fd >= 0) {
+		assert_int_equal(fcntl(sealed_at_mmap_fd, F_ADD_SEALS, sealed_at_mmap), 0);
+		sealed_at_mmap = 0;
+	}
+	return __real_mmap(address, bytes, protection, flags, fd, offset);
+}
+
+static void sealed_at_the_guard(struct scene *scene, int seal)
+{
+	int fd = file_memfd(PAGE);
+
+	sealed_at_mmap_fd = fd;
+	sealed_at_mmap = seal;
+	try_register(scene, fd, true);
+	assert_int_equal(sealed_at_mmap, 0);
+	assert_status(scene, "EACCES", "fd");
+	assert_int_equal(scene_used(scene, RESOURCE_MEMORY_HANDLES), 0);
+	close(fd);
+}
+
+static void test_seal_meanwhile(void **state)
+{
+	sealed_at_the_guard(*state, F_SEAL_WRITE);
+	sealed_at_the_guard(*state, F_SEAL_FUTURE_WRITE);
+}
+
 static void test_kind_not_permitted(void **state)
 {
 	struct scene *scene = *state;
@@ -281,6 +339,8 @@ int main(void)
 		TEST(test_sealed),
 		TEST(test_seal_afterwards),
 		TEST(test_seal_after_map_by_fd),
+		TEST(test_future_write_seal_afterwards),
+		TEST(test_seal_meanwhile),
 		TEST(test_kind_not_permitted),
 		TEST(test_range),
 		TEST(test_fill),
