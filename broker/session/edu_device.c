@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/session/session.h"
 #include "broker/sim/edu.h"
 #include "broker/sim/vfio_user_server.h"
 #include "iommufd_sim.h"
@@ -90,6 +91,7 @@ static void on_port(evutil_socket_t fd, short what, void *arg);
 /* Wait for what the server wants now. 0 or -ENOMEM. */
 static int port_await(struct edu_port *port)
 {
+	static const struct timeval stall = {.tv_sec = STALL_S};
 	const uint32_t wanted = vfio_user_server_events(port->server);
 	short what = EV_PERSIST;
 
@@ -103,7 +105,7 @@ static int port_await(struct edu_port *port)
 		event_free(port->event);
 	port->event = event_new(
 		port->device->events, vfio_user_server_fd(port->server), what, on_port, port);
-	if (!port->event || event_add(port->event, NULL) < 0)
+	if (!port->event || event_add(port->event, wanted & EPOLLOUT ? &stall : NULL) < 0)
 		return -ENOMEM;
 	port->awaited = wanted;
 	return 0;
@@ -114,8 +116,7 @@ static void on_port(evutil_socket_t fd, short what, void *arg)
 	struct edu_port *port = arg;
 
 	(void)fd;
-	(void)what;
-	if (vfio_user_server_run(port->server) < 0 || port_await(port) < 0)
+	if ((what & EV_TIMEOUT) || vfio_user_server_run(port->server) < 0 || port_await(port) < 0)
 		port_close(port);
 }
 

@@ -5,7 +5,7 @@
  *   READING   ── packet, answered ──────────> READING
  *   READING   ── the answer does not fit ───> SENDING   ── sent ─────────────────────> READING
  *   READING   ── the request waits ─────────> WAITING   ── the supervisor's answer ──> as a packet
- *   any       ── client gone, protocol broken, Hello overdue ──> ENDED
+ *   any       ── client gone, protocol broken, Hello overdue, SENDING for STALL_S ──> ENDED
  *
  * The client is read in READING only, so that a client that does not read its answers, or pours
  * requests while one waits, is held back by its own socket's buffer and costs us nothing. There is
@@ -74,6 +74,7 @@ static void out_done(struct loop *loop)
 /* Only what the state calls for is awaited. */
 static void loop_enter(struct loop *loop, enum loop_state state)
 {
+	static const struct timeval stall = {.tv_sec = STALL_S};
 	int error = 0;
 
 	if (loop->state == LOOP_ENDED || loop->state == state)
@@ -81,8 +82,8 @@ static void loop_enter(struct loop *loop, enum loop_state state)
 	loop->state = state;
 	error |=
 		state == LOOP_READING ? event_add(loop->readable, NULL) : event_del(loop->readable);
-	error |=
-		state == LOOP_SENDING ? event_add(loop->writable, NULL) : event_del(loop->writable);
+	error |= state == LOOP_SENDING ? event_add(loop->writable, &stall)
+				       : event_del(loop->writable);
 	if (error)
 		session_broken(loop->session, "libevent refuses an event of the client's socket");
 }
@@ -198,9 +199,14 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct loop *loop = arg;
 
 	(void)fd;
-	(void)what;
-	if (loop->state == LOOP_SENDING && out_send(loop) && events_send(loop))
-		loop_enter(loop, LOOP_READING);
+	if (loop->state != LOOP_SENDING)
+		return;
+	if (out_send(loop)) {
+		if (events_send(loop))
+			loop_enter(loop, LOOP_READING);
+	} else if (what & EV_TIMEOUT) {
+		loop_end(loop, ETIMEDOUT, "the client left its answers unread");
+	}
 }
 
 static void on_hangup(evutil_socket_t fd, short what, void *arg)

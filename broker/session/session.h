@@ -28,6 +28,10 @@
 #define MESSAGE_BYTES_MAX 65536u
 #define MESSAGE_FDS_MAX 64u
 #define BATCH_MAX 1024u
+/* A socket that is full and of which nothing is read for so long has nobody at its other end. Its holder may be dead: a
+ * client can send its end of a connection over that same connection, and as long as the packet lies unread in our queue,
+ * the death of every process of the client closes nothing. */
+#define STALL_S 600
 
 struct backend;
 struct graph;

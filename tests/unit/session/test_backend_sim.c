@@ -17,6 +17,7 @@
 #include "broker/session/backend.h"
 #include "broker/sim/edu.h"
 #include "iommufd_uapi.h"
+#include "vfio_user.h"
 
 #define PAGE UINT64_C(4096)
 #define FDS_MAX 256
@@ -176,6 +177,40 @@ static void broken_client_loses_its_socket_only(void **state)
 	close(b);
 }
 
+static int stuck_find(const struct event_base *base, const struct event *event, void *ret)
+{
+	(void)base;
+	if (!event_pending(event, EV_WRITE, NULL))
+		return 0;
+	*(const struct event **)ret = event;
+	return 1;
+}
+
+/* A client can have sent its own end over this socket: then its death is no end that anybody sees. */
+static void client_that_never_reads_loses_its_socket(void **state)
+{
+	struct {
+		struct vfio_user_header header;
+		struct vfio_user_version version;
+	} ask = {.header = {.command = VFIO_USER_VERSION, .bytes = sizeof(ask)},
+		.version = {.major = VFIO_USER_MAJOR}};
+	struct event *stuck = NULL;
+	struct backend_device *device = device_open();
+	bool vfio_user;
+	unsigned int before = fds_open();
+	int fd = backend_device_share(backend, device, &vfio_user);
+
+	(void)state;
+	while (send(fd, &ask, sizeof(ask), MSG_DONTWAIT) == sizeof(ask))
+		assert_true(event_base_loop(events, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+	assert_int_equal(event_base_foreach_event(events, stuck_find, &stuck), 1);
+	assert_true(event_pending(stuck, EV_TIMEOUT, NULL));
+	event_active(stuck, EV_TIMEOUT, 0);
+	assert_true(event_base_loop(events, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+	assert_int_equal(fds_open(), before + 1);
+	close(fd);
+}
+
 static void device_attaches_and_detaches(void **state)
 {
 	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
@@ -206,6 +241,7 @@ int main(void)
 		TEST(everything_goes_with_the_backend),
 		TEST(closed_device_gives_back_its_fds),
 		TEST(broken_client_loses_its_socket_only),
+		TEST(client_that_never_reads_loses_its_socket),
 		TEST(device_attaches_and_detaches),
 	};
 

@@ -224,8 +224,8 @@ static void client_that_never_reads_is_not_read(void **state)
 	for (int i = 0; i < 4; i++)
 		say("a");
 	settle();
-	assert_awaits(
-		4); /* hangup, supervisor, Hello's deadline; and to write instead of to read */
+	/* hangup, supervisor, Hello's deadline; and to write instead of to read, but not for ever */
+	assert_awaits(5);
 	assert_int_equal(packets_seen, seen); /* held back in its own socket */
 	assert_int_equal(loop_state(loop), LOOP_SENDING);
 	for (unsigned int heard = 0; heard < sent + 4;) { /* it reads: everything comes, in order */
@@ -254,6 +254,40 @@ static void hangup_is_seen_while_an_answer_is_stuck(void **state)
 	client_fd = -1;
 	settle();
 	assert_ended(0);
+}
+
+/* The event that waits to write to the client; its time, when it is found. */
+static int stall_find(const struct event_base *base, const struct event *event, void *ret)
+{
+	(void)base;
+	if (event_get_fd(event) != session_fd || !event_pending(event, EV_WRITE, NULL))
+		return 0;
+	*(const struct event **)ret = event;
+	return 1;
+}
+
+/* It sends its own end over the connection, leaves its answers unread and dies: no hangup will ever come, because the
+ * last reference to its end lies in our queue. */
+static void dead_client_in_our_own_queue_does_not_last(void **state)
+{
+	struct event *stuck = NULL;
+	struct timeval due;
+
+	(void)state;
+	while (loop_state(loop) != LOOP_SENDING) {
+		say("a");
+		turn();
+	}
+	assert_int_equal(seqpacket_send(client_fd, "a", 1, &client_fd, 1), 0);
+	close(client_fd);
+	client_fd = -1;
+	settle();
+	assert_int_equal(loop_state(loop), LOOP_SENDING);
+	assert_int_equal(event_base_foreach_event(session.base, stall_find, &stuck), 1);
+	assert_true(event_pending(stuck, EV_TIMEOUT, &due));
+	event_active(stuck, EV_TIMEOUT, 0);
+	turn();
+	assert_ended(ETIMEDOUT);
 }
 
 static void hangup_is_seen_while_a_request_waits(void **state)
@@ -417,6 +451,7 @@ int main(void)
 		TEST(answers_come_in_order),
 		TEST(client_that_never_reads_is_not_read),
 		TEST(hangup_is_seen_while_an_answer_is_stuck),
+		TEST(dead_client_in_our_own_queue_does_not_last),
 		TEST(hangup_is_seen_while_a_request_waits),
 		TEST(half_closed_client_gets_its_answers),
 		TEST(answer_of_the_supervisor_resumes),
