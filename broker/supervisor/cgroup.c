@@ -85,7 +85,7 @@ static int ourselves_move(const char *dir)
 
 	if (dir_fd < 0)
 		return -errno;
-	if (mkdirat(dir_fd, CGROUP_OURSELVES + 1, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(dir_fd, &CGROUP_OURSELVES[1], 0755) < 0 && errno != EEXIST)
 		error = -errno;
 	if (!error)
 		error = file_write(dir_fd, "." CGROUP_OURSELVES "/cgroup.procs", "0");
