@@ -56,7 +56,7 @@ qemu() { # kernel-arguments
 		-device pcie-root-port,id=port1,chassis=1,addr=06.0 -device edu,bus=port1 \
 		-device pcie-root-port,id=port2,chassis=2,addr=07.0 -device edu,bus=port2 \
 		-device pcie-root-port,id=port3,chassis=3,addr=08.0 -device e1000e,bus=port3 \
-		-kernel "$kernel/bzImage" -initrd "$scratch/initramfs" \
+		-kernel "$kernel/bzImage" -initrd "${initramfs:-$scratch/initramfs}" \
 		-append "console=ttyS0 panic=-1 quiet $1"
 }
 if [ "$shell" ]; then
@@ -70,11 +70,16 @@ list() { local IFS=,; echo "$*"; }
 
 passed=0 failed=0 started=$SECONDS
 run_profile() { # kernel-arguments case…
-	local arguments=$1 try names
+	local arguments=$1 try names initramfs=$scratch/initramfs
 	shift
 	names=("$@")
+	case " $arguments " in *" iommub.systemd "*)
+		initramfs=$scratch/initramfs-systemd
+		[ -f "$initramfs" ] || "$here/initramfs.sh" --systemd "$build" "$initramfs"
+		;;
+	esac
 	for try in 1 2; do
-		timeout -k 5 "${IOMMUB_VM_TIMEOUT:-1200}" bash -c "$(declare -f qemu); kernel='$kernel' scratch='$scratch' qemu '$arguments iommub.cases=$(list "${names[@]}")'" \
+		timeout -k 5 "${IOMMUB_VM_TIMEOUT:-1200}" bash -c "$(declare -f qemu); kernel='$kernel' initramfs='$initramfs' qemu '$arguments iommub.cases=$(list "${names[@]}")'" \
 			</dev/null 2>&1 | tr -d '\r' >"$scratch/console" || true
 		grep -q '^@status' "$scratch/console" && break
 		echo "the guest died without a word$([ $try = 1 ] && echo '; starting it once more'):"
