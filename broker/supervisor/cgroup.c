@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,7 +115,8 @@ int cgroup_own(char *ret_dir, size_t bytes)
 	return there ? 0 : ourselves_move(ret_dir);
 }
 
-int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, uint64_t pids_max)
+int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, uint64_t pids_max,
+	int *ret_events_fd)
 {
 	char child[80];
 	int child_fd, procs_fd, error;
@@ -131,6 +133,22 @@ int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, 
 	procs_fd = error ? error : openat(child_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 	if (!error && procs_fd < 0)
 		procs_fd = -errno;
+	if (procs_fd >= 0)
+		*ret_events_fd = openat(child_fd, "memory.events", O_RDONLY | O_CLOEXEC);
 	close(child_fd);
 	return procs_fd;
+}
+
+uint64_t cgroup_oom_kills(int events_fd)
+{
+	static const char key[] = "\noom_kill ";
+	char text[512];
+	ssize_t n = events_fd < 0 ? -1 : pread(events_fd, text, sizeof(text) - 1, 0);
+	const char *line;
+
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	line = strstr(text, key);
+	return line ? strtoull(line + sizeof(key) - 1, NULL, 10) : 0;
 }

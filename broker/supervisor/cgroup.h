@@ -20,7 +20,12 @@ int cgroup_open(const char *dir, int *ret_partial);
 int cgroup_own(char *ret_dir, size_t bytes);
 
 /* Make the child `name` with its limits (UINT64_MAX: none). An fd to cgroup.procs: writing "0" there moves the writer.
- * -errno if it cannot be made, or if a limit that the policy sets cannot be set. */
-int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, uint64_t pids_max);
+ * *ret_events_fd is for cgroup_oom_kills(), -1 if there is no memory controller. -errno if it cannot be made, or if a
+ * limit that the policy sets cannot be set. */
+int cgroup_tenant_open(int dir_fd, const char *name, uint64_t memory_max_bytes, uint64_t pids_max,
+	int *ret_events_fd);
+
+/* How many of its processes the kernel has killed for want of memory so far. 0 if that cannot be told. */
+uint64_t cgroup_oom_kills(int events_fd);
 
 #endif

@@ -137,10 +137,12 @@ static int cgroups_open(struct supervisor *supervisor)
 		struct tenant *tenant = &supervisor->tenants.all[i];
 
 		tenant->cgroup_procs_fd = cgroup_tenant_open(dir_fd, tenant->policy->name,
-			tenant->policy->memory_max_bytes, tenant->policy->pids_max);
+			tenant->policy->memory_max_bytes, tenant->policy->pids_max,
+			&tenant->cgroup_events_fd);
 		if (tenant->cgroup_procs_fd < 0)
 			error = complain(
 				tenant->policy->name, "its cgroup cannot be made with its limits");
+		tenant->oom_kills = cgroup_oom_kills(tenant->cgroup_events_fd);
 	}
 	close(dir_fd);
 	return error;

@@ -20,6 +20,7 @@ enum {
 	OPT_LOG,
 	OPT_CGROUP,
 	OPT_CHECK,
+	OPT_MASK_MAP_FILE,
 	OPT_DEBUG,
 	OPT_HELP,
 	OPT_VERSION
@@ -36,6 +37,7 @@ static const struct option long_options[] = {
 	{"log", required_argument, NULL, OPT_LOG},
 	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"check", no_argument, NULL, OPT_CHECK},
+	{"mask-map-file", no_argument, NULL, OPT_MASK_MAP_FILE},
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -63,6 +65,8 @@ static const char usage[] =
 	"  --log FILE            append the log to FILE\n"
 	"  --foreground          log to standard error (the default)\n"
 	"  --check               check the policy and this host, then exit\n"
+	"  --mask-map-file       for tests: sessions behave as on a kernel without "
+	"IOMMU_IOAS_MAP_FILE\n"
 	"  --debug               sessions keep standard error and name what their filter forbids\n"
 	"  --help, --version\n"
 	"\n"
@@ -168,6 +172,9 @@ static enum options_outcome option_take(struct options *options, int option, con
 		return OPTIONS_RUN;
 	case OPT_CHECK:
 		options->check = true;
+		return OPTIONS_RUN;
+	case OPT_MASK_MAP_FILE:
+		options->mask_map_file = true;
 		return OPTIONS_RUN;
 	case OPT_DEBUG:
 		options->debug = true;

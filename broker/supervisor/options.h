@@ -20,6 +20,7 @@ struct options {
 	unsigned int model_devices;
 	int ready_fd; /* -1: none */
 	bool check; /* look at everything, serve nobody */
+	bool mask_map_file; /* a test's: sessions do without IOMMU_IOAS_MAP_FILE */
 	bool debug;
 };
 

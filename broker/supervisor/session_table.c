@@ -14,6 +14,7 @@
 
 #include "broker/common/control.h"
 #include "broker/common/seqpacket.h"
+#include "broker/supervisor/cgroup.h"
 #include "broker/supervisor/control_server.h"
 #include "broker/supervisor/device_life.h"
 #include "broker/supervisor/device_server.h"
@@ -59,6 +60,17 @@ static void session_free(struct session_proc *session)
 	free(session);
 }
 
+/* The kernel killed one more process in its tenant's cgroup than the audit has told of. */
+static bool over_memory_max(const struct session_proc *session)
+{
+	struct tenant *tenant = session->tenant;
+
+	if (cgroup_oom_kills(tenant->cgroup_events_fd) <= tenant->oom_kills)
+		return false;
+	tenant->oom_kills++;
+	return true;
+}
+
 static void audit_end(const struct session_proc *session, const siginfo_t *info)
 {
 	enum audit_level level = AUDIT_INFO;
@@ -79,6 +91,8 @@ static void audit_end(const struct session_proc *session, const siginfo_t *info)
 		level = AUDIT_WARNING;
 		if (info->si_status == SIGSYS)
 			step = "called what its filter forbids";
+		else if (info->si_status == SIGKILL && over_memory_max(session))
+			step = "its tenant is over memory.max";
 	}
 	if (step)
 		audit_string(&record, "why", step);
@@ -203,6 +217,7 @@ static void setup_fill(const struct session_proc *session, struct control_setup 
 	setup->backend = (uint32_t)supervisor->options.backend;
 	setup->operations = policy->operations;
 	setup->memory_kinds = policy->memory_kinds;
+	setup->map_mask_bits = supervisor->options.mask_map_file ? 1 : 0;
 	setup->hello_deadline_ms = supervisor->policy->host.hello_deadline_ms > UINT32_MAX
 					   ? UINT32_MAX
 					   : (uint32_t)supervisor->policy->host.hello_deadline_ms;

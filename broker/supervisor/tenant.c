@@ -14,7 +14,7 @@ int tenants_open(const struct policy *policy, struct tenants *ret)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->tenants_count; i++) {
 		all[i].policy = &policy->tenants[i];
-		all[i].cgroup_procs_fd = -1;
+		all[i].cgroup_procs_fd = all[i].cgroup_events_fd = -1;
 		all[i].uid = (uid_t)-1;
 		all[i].pages = (struct account_pages){.account_fd = -1, .limits_fd = -1};
 	}
@@ -28,6 +28,8 @@ void tenants_close(struct tenants *tenants)
 		account_pages_close(&tenants->all[i].pages);
 		if (tenants->all[i].cgroup_procs_fd >= 0)
 			close(tenants->all[i].cgroup_procs_fd);
+		if (tenants->all[i].cgroup_events_fd >= 0)
+			close(tenants->all[i].cgroup_events_fd);
 	}
 	free(tenants->all);
 	*tenants = (struct tenants){0};

@@ -23,6 +23,8 @@ struct tenant {
 	const struct policy_tenant *policy;
 	uid_t uid;
 	int cgroup_procs_fd; /* -1: none */
+	int cgroup_events_fd; /* -1: none */
+	uint64_t oom_kills; /* that the audit has told of */
 	uint64_t slots_taken; /* bit per slot */
 	unsigned int slots_count;
 	uint64_t lent_bytes; /* its share of the pool */
