@@ -36,6 +36,7 @@ if [ -d "$build/vm" ]; then
 	for program in "$build"/vm/*; do [ -f "$program" ] && [ -x "$program" ] && add_program "$program" broker; done
 fi
 add_program "$(command -v setpriv)" usr/bin
+add_program "$(command -v prlimit)" usr/bin
 # What an administrator would have installed or read.
 cp -r "$root/deploy" "$root/README.md" "$tree/broker/"
 

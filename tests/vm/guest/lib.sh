@@ -38,7 +38,7 @@ broker_start() {
 	[ $# -gt 0 ] && [ "$1" = again ] || cat >/tmp/policy.yaml
 	mkfifo /tmp/ready.$$
 	iommu-brokerd --policy /tmp/policy.yaml --run-dir $run --backend kernel --libexec-dir /broker \
-		--ready-fd 9 --foreground --log $log 9>/tmp/ready.$$ &
+		--ready-fd 9 --foreground --log $log ${broker_options:-} 9>/tmp/ready.$$ &
 	broker=$!
 	read -r ready </tmp/ready.$$ || true
 	rm -f /tmp/ready.$$
@@ -67,3 +67,6 @@ await() {
 		usleep 50000
 	done
 }
+
+# The process of a session, by its number.
+session_pid() { sed -n "s/.*session\.start .*session=$1 .*[ ]pid=\([0-9]*\) .*/\1/p" $log | tail -n 1; }

@@ -70,8 +70,8 @@ static void setup(struct scene *at, const char *socket, const char *device)
 		at->stamp.bytes[i] = (uint8_t)(i * 37 + 1);
 	at->ioas = lab_ioas(at->conn);
 	lab_expect(at->conn,
-		lab_map_at(at->conn, at->ioas, at->stamp.id, 0, LAB_PAGE, STAMP_IOVA,
-			IOMMUB_MAP_READ),
+		lab_map_at(
+			at->conn, at->ioas, at->stamp.id, 0, LAB_PAGE, STAMP_IOVA, IOMMUB_MAP_READ),
 		0, NULL);
 	lab_device_open(at->conn, device, &at->device);
 	lab_attach(at->conn, &at->device, at->ioas);
@@ -94,8 +94,8 @@ static void windows(struct scene *at)
 	lab_say("ok: the kernel's IOVA ranges are cut to the window 0x%llx-0x%llx",
 		(unsigned long long)ranges[0].start, (unsigned long long)ranges[0].last);
 	lab_expect(at->conn,
-		lab_map_at(at->conn, at->ioas, at->memory.id, 0, LAB_PAGE, WINDOW_LAST + 1,
-			LAB_BOTH),
+		lab_map_at(
+			at->conn, at->ioas, at->memory.id, 0, LAB_PAGE, WINDOW_LAST + 1, LAB_BOTH),
 		-EPERM, "a fixed map one page past the window");
 	lab_expect(at->conn,
 		lab_map_at(at->conn, at->ioas, at->memory.id, 0, 2 * LAB_PAGE,
@@ -133,15 +133,15 @@ static void unmapping(struct scene *at)
 	const uint64_t iova = MEMORY_IOVA + 3 * LAB_PAGE;
 
 	lab_expect(at->conn,
-		lab_map_at(at->conn, at->ioas, at->memory.id, 3 * LAB_PAGE, LAB_PAGE, iova,
-			LAB_BOTH),
+		lab_map_at(
+			at->conn, at->ioas, at->memory.id, 3 * LAB_PAGE, LAB_PAGE, iova, LAB_BOTH),
 		0, NULL);
 	lands(at, iova, page, 1, "mapped");
 	lab_expect(at->conn, iommub_unmap(at->conn, at->ioas, iova, LAB_PAGE, NULL), 0, NULL);
 	lands(at, iova, page, 0, "after unmap");
 	lab_expect(at->conn,
-		lab_map_at(at->conn, at->ioas, at->memory.id, 3 * LAB_PAGE, LAB_PAGE, iova,
-			LAB_BOTH),
+		lab_map_at(
+			at->conn, at->ioas, at->memory.id, 3 * LAB_PAGE, LAB_PAGE, iova, LAB_BOTH),
 		0, NULL);
 	lands(at, iova, page, 1, "mapped again");
 }
@@ -226,8 +226,8 @@ static int memfd_new(void)
 /* What the kernel would take, and we do not: a device that writes into memory that may not be written. */
 static void forbidden_memory(struct scene *at)
 {
-	struct iommub_memory_opts may_read = {.size = sizeof(may_read),
-		.flags = IOMMUB_MEMORY_READ_ONLY};
+	struct iommub_memory_opts may_read = {
+		.size = sizeof(may_read), .flags = IOMMUB_MEMORY_READ_ONLY};
 	const uint64_t iova = MEMORY_IOVA + 0x200000;
 	int fd = memfd_new(), reader, sealed = memfd_new();
 	char path[64];
