@@ -59,7 +59,7 @@ diff <(printf '%s\nCAP_CHOWN\n' "$kept" | sort -u) <(echo "$given") &&
 program=$(sed -n 's/^ExecStart=\([^ ]*\) .*/\1/p' "$root/unit")
 [ -x "$root$program" ] && ok "$program is there" || bad "$program of ExecStart was not installed"
 for word in $(sed -n 's/^ExecStart=[^ ]* //p' "$root/unit" | grep -oE -- '--[a-z-]+'); do
-	"$root$program" --help | grep -qe "$word " || bad "$program has no option $word"
+	grep -qe "$word " <<<"$("$root$program" --help)" || bad "$program has no option $word"
 done
 
 # ---- policy --------------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ lib=$(dirname "$pc")
 export PKG_CONFIG_PATH=$pc
 # shellcheck disable=SC2046 # flags are words
 "$cc" "${flags[@]}" -o "$scratch/shared" "$scratch/main.c" $(pkg-config --cflags --libs iommubroker) -Wl,-rpath,"$lib"
-ldd "$scratch/shared" | grep -q "libiommubroker.so.0 => $scratch/root" || {
+# Not by a pipe: grep -q leaves at the first match, ldd may die of SIGPIPE then, and pipefail would call that a failure.
+grep -q "libiommubroker.so.0 => $scratch/root" <<<"$(ldd "$scratch/shared")" || {
 	echo "FAILED: the program does not use the installed library by its soname"
 	ldd "$scratch/shared"
 	exit 1

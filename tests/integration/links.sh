@@ -21,6 +21,6 @@ if needs "$bin/iommu-broker-session" | grep -E 'fyaml|systemd|seccomp'; then
 	echo "iommu-broker-session must not link these"
 	failed=1
 fi
-needs "$bin/iommu-broker-session" | grep -q protobuf || { echo "the session should link protobuf-c"; failed=1; }
+grep -q protobuf <<<"$(needs "$bin/iommu-broker-session")" || { echo "the session should link protobuf-c"; failed=1; }
 [ $failed = 0 ] && echo "links: as they should be"
 exit $failed
