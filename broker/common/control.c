@@ -24,6 +24,14 @@ _Static_assert(sizeof(struct control_devices) ==
 		       16 + 8 + CONTROL_DEVICES_MAX * sizeof(struct control_device),
 	"no padding");
 _Static_assert(sizeof(struct control_audit) == 16 + 8 + 8 + CONTROL_TEXT_MAX, "no padding");
+_Static_assert(
+	sizeof(struct control_admin_session) == 8 + CONTROL_NAME_MAX + 24 + 32, "no padding");
+_Static_assert(
+	sizeof(struct control_admin_device) ==
+		sizeof(struct control_device) + CONTROL_NAME_MAX + 24 + 16 + CONTROL_HOLDERS_MAX,
+	"no padding");
+_Static_assert(
+	sizeof(struct control_admin_step) == 16 + 8 + 16 + 8 + CONTROL_NAME_MAX, "no padding");
 
 static bool text_ends(const char *text, size_t bytes)
 {
@@ -132,6 +140,55 @@ static const char *check_audit(const union control_message *message)
 	return TEXT_ENDS(audit->text) ? NULL : "the text does not end";
 }
 
+static const char *check_admin_sessions(const union control_message *message)
+{
+	const struct control_admin_session_page *page = &message->admin_sessions;
+
+	if (page->count > CONTROL_ADMIN_PAGE || page->more > 1)
+		return "count out of range";
+	for (uint32_t i = 0; i < page->count; i++) {
+		if (!TEXT_ENDS(page->sessions[i].tenant))
+			return "a tenant's name does not end";
+		if (page->sessions[i].state < ADMIN_SESSION_STARTING ||
+			page->sessions[i].state > ADMIN_SESSION_FOREIGN)
+			return "unknown state of a session";
+	}
+	return NULL;
+}
+
+static const char *check_admin_devices(const union control_message *message)
+{
+	const struct control_admin_device_page *page = &message->admin_devices;
+
+	if (page->count > CONTROL_ADMIN_PAGE || page->more > 1)
+		return "count out of range";
+	for (uint32_t i = 0; i < page->count; i++) {
+		const struct control_admin_device *device = &page->devices[i];
+		const char *why = check_device(&device->device);
+
+		if (why)
+			return why;
+		if (!TEXT_ENDS(device->tenant) || !TEXT_ENDS(device->reset) ||
+			!TEXT_ENDS(device->holders))
+			return "a string does not end";
+	}
+	return NULL;
+}
+
+static const char *check_admin_step(const union control_message *message)
+{
+	const struct control_admin_step *step = &message->admin_step;
+
+	if (step->step < ADMIN_STEP_KILLED || step->step > ADMIN_STEP_DONE)
+		return "unknown step";
+	if (!TEXT_ENDS(step->device))
+		return "the device's name does not end";
+	if ((step->step == ADMIN_STEP_DEVICE) != (step->state != 0) ||
+		step->state > DEVICE_STATE_QUARANTINED)
+		return "unknown state of a device";
+	return NULL;
+}
+
 struct control_row {
 	size_t bytes;
 	enum control_direction direction;
@@ -154,6 +211,16 @@ static const struct control_row control_rows[CONTROL_END] = {
 		check_devices},
 	[CONTROL_LENT] = {sizeof(struct control_lent), CONTROL_FROM_SUPERVISOR, NULL},
 	[CONTROL_AUDIT] = {sizeof(struct control_audit), CONTROL_FROM_SESSION, check_audit},
+	[CONTROL_ADMIN_SESSIONS] = {sizeof(struct control_admin_ask), CONTROL_FROM_ADMIN, NULL},
+	[CONTROL_ADMIN_DEVICES] = {sizeof(struct control_admin_ask), CONTROL_FROM_ADMIN, NULL},
+	[CONTROL_ADMIN_REVOKE] = {sizeof(struct control_admin_ask), CONTROL_FROM_ADMIN, NULL},
+	[CONTROL_ADMIN_SESSION_PAGE] = {sizeof(struct control_admin_session_page), CONTROL_TO_ADMIN,
+		check_admin_sessions},
+	[CONTROL_ADMIN_DEVICE_PAGE] = {sizeof(struct control_admin_device_page), CONTROL_TO_ADMIN,
+		check_admin_devices},
+	[CONTROL_ADMIN_STEP] = {sizeof(struct control_admin_step), CONTROL_TO_ADMIN,
+		check_admin_step},
+	[CONTROL_ADMIN_DENIED] = {sizeof(struct control_denied), CONTROL_TO_ADMIN, check_denied},
 };
 
 size_t control_size(uint32_t type)

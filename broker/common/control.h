@@ -14,6 +14,12 @@
  *       GRANTED (+fd), DENIED, DEVICES, LENT  --->             the answer to the request with the same serial
  *                      <-------------------------  AUDIT      no answer
  *
+ * With a session that serves an administrator (--role=admin) other types are spoken, and none of these:
+ *
+ *                      <-------------------------  ADMIN_SESSIONS, ADMIN_DEVICES, ADMIN_REVOKE
+ *       ADMIN_SESSION_PAGE, ADMIN_DEVICE_PAGE, DENIED … -->   one answer
+ *       ADMIN_STEP     ------------------------->             of ADMIN_REVOKE: one for each step, DONE is the last
+ *
  * The end of the control socket is, for a session, a supervisor that is gone: it goes on, and what needs the supervisor
  * answers EAGAIN "broker restarting". For the supervisor it is a session that is about to be reaped.
  */
@@ -31,6 +37,8 @@
 #define CONTROL_TEXT_MAX 256u
 #define CONTROL_WINDOWS_MAX 16u
 #define CONTROL_DEVICES_MAX 64u
+#define CONTROL_ADMIN_PAGE 32u
+#define CONTROL_HOLDERS_MAX 128u
 
 /* The fds that a session finds open at exec, and no others. */
 enum session_fd {
@@ -47,6 +55,15 @@ enum session_fd {
 	SESSION_FD_END
 };
 
+/* The same for one that serves an administrator. */
+enum admin_fd {
+	ADMIN_FD_CLIENT = 3,
+	ADMIN_FD_CONTROL = 4,
+	ADMIN_FD_FILTER = 5, /* loaded, then closed */
+	ADMIN_FD_END
+};
+#define ADMIN_ROLE "--role=admin"
+
 enum control_type {
 	CONTROL_SETUP = 1,
 	CONTROL_READY,
@@ -59,6 +76,13 @@ enum control_type {
 	CONTROL_DEVICES,
 	CONTROL_LENT,
 	CONTROL_AUDIT,
+	CONTROL_ADMIN_SESSIONS,
+	CONTROL_ADMIN_DEVICES,
+	CONTROL_ADMIN_REVOKE,
+	CONTROL_ADMIN_SESSION_PAGE,
+	CONTROL_ADMIN_DEVICE_PAGE,
+	CONTROL_ADMIN_STEP,
+	CONTROL_ADMIN_DENIED,
 	CONTROL_END
 };
 
@@ -189,6 +213,73 @@ struct control_audit {
 	char text[CONTROL_TEXT_MAX];
 };
 
+/* ADMIN_SESSIONS: those with ids above `number`; ADMIN_DEVICES: those from index `number` on; ADMIN_REVOKE: the session. */
+struct control_admin_ask {
+	struct control_header header;
+	uint64_t number;
+};
+
+/* Values of SessionState in admin.proto. */
+enum admin_session_state {
+	ADMIN_SESSION_STARTING = 1,
+	ADMIN_SESSION_RUNNING,
+	ADMIN_SESSION_ENDING,
+	ADMIN_SESSION_FOREIGN
+};
+
+struct control_admin_session {
+	uint64_t id;
+	char tenant[CONTROL_NAME_MAX];
+	uint32_t state; /* enum admin_session_state */
+	uint32_t pid, peer_pid, peer_uid, peer_gid;
+	uint32_t devices;
+	uint64_t age_ms, locked_bytes, ioas, mappings;
+};
+
+struct control_admin_session_page {
+	struct control_header header;
+	uint32_t count;
+	uint32_t more; /* 1: ask again */
+	struct control_admin_session sessions[CONTROL_ADMIN_PAGE];
+};
+
+struct control_admin_device {
+	struct control_device device; /* named as the inventory does; mine is 0 */
+	char tenant[CONTROL_NAME_MAX]; /* whose it is or was last; empty: nobody's */
+	uint64_t session;
+	uint64_t age_ms;
+	int64_t group; /* -1: none */
+	char reset[16];
+	char holders[CONTROL_HOLDERS_MAX];
+};
+
+struct control_admin_device_page {
+	struct control_header header;
+	uint32_t count;
+	uint32_t more;
+	struct control_admin_device devices[CONTROL_ADMIN_PAGE];
+};
+
+/* Values of StepKind in admin.proto. */
+enum admin_step {
+	ADMIN_STEP_KILLED = 1,
+	ADMIN_STEP_ENDED,
+	ADMIN_STEP_EMPTY,
+	ADMIN_STEP_DEVICE,
+	ADMIN_STEP_DONE
+};
+
+struct control_admin_step {
+	struct control_header header;
+	uint64_t session;
+	uint32_t step; /* enum admin_step */
+	uint32_t after_ms;
+	uint32_t state; /* DEVICE: enum device_state; else 0 */
+	uint32_t held; /* DONE: devices that somebody still refers to */
+	uint64_t unmapped_bytes; /* EMPTY */
+	char device[CONTROL_NAME_MAX]; /* DEVICE */
+};
+
 /* The largest of them: a receive buffer's size. */
 union control_message {
 	struct control_header header;
@@ -203,9 +294,18 @@ union control_message {
 	struct control_devices devices;
 	struct control_lent lent;
 	struct control_audit audit;
+	struct control_admin_ask admin_ask;
+	struct control_admin_session_page admin_sessions;
+	struct control_admin_device_page admin_devices;
+	struct control_admin_step admin_step;
 };
 
-enum control_direction { CONTROL_FROM_SUPERVISOR = 1, CONTROL_FROM_SESSION = 2 };
+enum control_direction {
+	CONTROL_FROM_SUPERVISOR = 1,
+	CONTROL_FROM_SESSION,
+	CONTROL_TO_ADMIN, /* from the supervisor, to a session that serves an administrator */
+	CONTROL_FROM_ADMIN
+};
 
 /* The exact packet size of a type, 0 for none. */
 size_t control_size(uint32_t type);

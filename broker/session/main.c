@@ -41,6 +41,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/session/admin.h"
 #include "broker/session/audit.h"
 #include "broker/session/backend.h"
 #include "broker/session/loop.h"
@@ -203,6 +204,8 @@ int main(int argc, char **argv)
 	uint32_t landlock_abi;
 	int error;
 
+	if (argc == 2 && strcmp(argv[1], ADMIN_ROLE) == 0)
+		admin_main();
 	if (argc != 1) {
 		(void)fprintf(stderr, "%s: takes no argument; iommu-brokerd starts it\n", argv[0]);
 		return SESSION_EXIT_SETUP;

@@ -50,6 +50,7 @@ void device_request_fill(const struct device *device, struct helper_request *req
 void device_changed(struct device *device)
 {
 	device->since_ms = supervisor_now_ms();
+	admin_device_changed(device);
 }
 
 /* ---- after the last reference ----------------------------------------------------------------------------------- */
@@ -295,6 +296,7 @@ void device_cut(struct device *device, uint64_t session, uint64_t after_ms)
 
 	if (lease_cut(&device->lease, session))
 		return;
+	device->last_session = session;
 	device_changed(device);
 	audit_begin(&record, "device.cut");
 	audit_uint(&record, "session", session);

@@ -88,6 +88,7 @@ static void grant(struct device *device, struct session_proc *session,
 		.arg = device};
 	int error;
 
+	device->last_session = 0;
 	device_changed(device);
 	session->devices++;
 	device->counted = session->tenant;

@@ -49,6 +49,8 @@ struct device {
 	struct session_proc *opening; /* waits for the helper that opens it */
 	bool open_runs; /* that helper */
 	bool releasing; /* given up by a session that goes on */
+	uint64_t
+		last_session; /* whose it was when it was cut, until it is lent again; 0: nobody's */
 	uint32_t pasid_bits; /* as the last probe found */
 	struct event *probe_timer;
 	unsigned int probe_wait_ms, probe_tries;

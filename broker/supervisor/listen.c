@@ -148,18 +148,19 @@ int listeners_open(struct supervisor *supervisor, char error[LISTEN_ERROR_MAX])
 	struct listeners *listeners = &supervisor->listeners;
 	int result;
 
-	listeners->all = calloc(policy->sockets_count, sizeof(*listeners->all));
+	listeners->all = calloc(policy->sockets_count + 1, sizeof(*listeners->all));
 	if (!listeners->all)
 		return -ENOMEM;
-	for (size_t i = 0; i < policy->sockets_count; i++)
-		listeners->all[i] = (struct listener){
-			.supervisor = supervisor, .policy = &policy->sockets[i], .fd = -1};
-	listeners->count = policy->sockets_count;
+	listeners->count = policy->sockets_count + 1;
+	for (size_t i = 0; i < listeners->count; i++)
+		listeners->all[i] = (struct listener){.supervisor = supervisor,
+			.policy = i < policy->sockets_count ? &policy->sockets[i] : &admin_socket,
+			.fd = -1};
 	for (size_t i = 0; i < listeners->count; i++) {
 		result = listener_open(supervisor, &listeners->all[i]);
 		if (result) {
 			(void)snprintf(error, LISTEN_ERROR_MAX, "socket '%s' (%s): %s",
-				policy->sockets[i].name, policy->sockets[i].path,
+				listeners->all[i].policy->name, listeners->all[i].policy->path,
 				strerrordesc_np(-result));
 			return result;
 		}
@@ -237,7 +238,11 @@ static void on_connect(evutil_socket_t fd, short events, void *arg)
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (client >= 0) {
-			connection_admit(listener->supervisor, listener->policy->name, client);
+			if (listener->policy == &admin_socket)
+				admin_admit(listener->supervisor, client);
+			else
+				connection_admit(
+					listener->supervisor, listener->policy->name, client);
 			close(client);
 			continue;
 		}

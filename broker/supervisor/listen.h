@@ -5,6 +5,8 @@
  * A socket is made under a temporary name, given its owner and mode, and renamed into place: so it is never there with
  * other rights than the policy's, and what a killed supervisor left is replaced without a moment of "no such file".
  *
+ * Besides those of the policy there is one for administrators, admin.sock (admin_server.h).
+ *
  * A connection passes, in this order: is the peer alive, which tenant is it, has the host room, has the tenant room. Only
  * then is there a fork. Each refusal is one packet (welcome_refusal.h), one audit line, and a close.
  */

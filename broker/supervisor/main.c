@@ -76,17 +76,20 @@ static int uids_assign(struct supervisor *supervisor)
 {
 	struct uid_range range = {.first = supervisor->policy->host.session_uid_first,
 		.count = supervisor->policy->host.session_uid_count};
-	size_t n = supervisor->tenants.count;
+	/* One more: administrators' processes. */
+	size_t n = supervisor->tenants.count + 1;
 	char error[UID_RANGE_ERROR_MAX] = "out of memory";
 	uid_t *uids;
 	int result;
 
 	if (!supervisor->switch_uid)
 		return 0;
-	uids = calloc(n ? n : 1, sizeof(*uids));
+	uids = calloc(n, sizeof(*uids));
 	result = uids ? uid_range_assign(&range, &uid_sources_host, n, uids, error) : -ENOMEM;
-	for (size_t i = 0; !result && i < n; i++)
+	for (size_t i = 0; !result && i < n - 1; i++)
 		supervisor->tenants.all[i].uid = uids[i];
+	if (!result)
+		supervisor->admins.uid = uids[n - 1];
 	free(uids);
 	return result ? complain("session_uids", error) : 0;
 }
@@ -218,7 +221,8 @@ static void ready_say(struct supervisor *supervisor)
 void supervisor_progress(struct supervisor *supervisor)
 {
 	if (supervisor->stopping) {
-		if (supervisor->sessions.count == 0 && supervisor->helpers.running_count == 0)
+		if (supervisor->sessions.count == 0 && supervisor->admins.count == 0 &&
+			supervisor->helpers.running_count == 0)
 			(void)event_base_loopbreak(supervisor->base);
 		return;
 	}
@@ -257,6 +261,7 @@ static void on_signal(evutil_socket_t fd, short events, void *arg)
 	helper_tasks_stop_work(&supervisor->helpers);
 	devices_stop(supervisor);
 	sessions_kill_all(supervisor, "the broker ends");
+	admins_kill_all(supervisor);
 	(void)event_base_once(
 		supervisor->base, -1, EV_TIMEOUT, on_stop_deadline, supervisor, &deadline);
 	supervisor_progress(supervisor);
@@ -385,6 +390,7 @@ int main(int argc, char **argv)
 	}
 	supervisor.switch_uid = geteuid() == 0;
 	LIST_INIT(&supervisor.sessions.all);
+	LIST_INIT(&supervisor.admins.all);
 	helper_tasks_init(&supervisor.helpers, &supervisor);
 	if (policy_open(&supervisor) == 0 && uids_assign(&supervisor) == 0 &&
 		programs_find(&supervisor) == 0 && host_look(&supervisor) == 0) {

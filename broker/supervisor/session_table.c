@@ -104,6 +104,7 @@ static void audit_end(const struct session_proc *session, const siginfo_t *info)
 void session_swept(struct session_proc *session)
 {
 	struct supervisor *supervisor = session->supervisor;
+	const uint64_t id = session->id;
 
 	for (size_t i = 0; i < supervisor->inventory.count; i++) {
 		struct device *device = &supervisor->inventory.devices[i];
@@ -116,6 +117,7 @@ void session_swept(struct session_proc *session)
 	supervisor->sessions.count--;
 	tenant_slot_free(session->tenant, session->slot, &supervisor->pool);
 	session_free(session);
+	admin_session_gone(supervisor, id);
 	listeners_resume(supervisor);
 	supervisor_progress(supervisor);
 }
@@ -137,6 +139,7 @@ static void session_reaped(struct session_proc *session)
 	(void)event_del(session->on_deadline);
 	fds_close(&session->pidfd, 1);
 	devices_session_gone(session);
+	admin_session_step(session, ADMIN_STEP_ENDED);
 	sweep_reaped(session);
 }
 

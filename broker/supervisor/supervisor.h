@@ -9,6 +9,8 @@
  *      device_server.c    inventory.c what there is, lease.c who has it;   pool.c   whose memory it is
  *      sweep.c            the end of a session's context;   device_life.c   what a device goes through between two owners
  *                                                                  |
+ *      admin_server.c     the same for an administrator: what there is, and the end of a session by force
+ *                                                                  |
  *      helper_task.c      whatever may take seconds is a child of its own, watched by pidfd
  *
  * Three rules make it boring to reason about. It never waits: every socket is non-blocking, a send that would block means
@@ -22,6 +24,7 @@
 #include <stdint.h>
 #include <sys/time.h>
 
+#include "broker/supervisor/admin_server.h"
 #include "broker/supervisor/audit.h"
 #include "broker/supervisor/helper_task.h"
 #include "broker/supervisor/inventory.h"
@@ -50,6 +53,7 @@ struct supervisor {
 	struct helper_tasks helpers;
 	struct session_table sessions;
 	struct listeners listeners;
+	struct admins admins;
 	struct audit_bucket refusals; /* connections refused: a line each, within a budget */
 	bool serving; /* clients are accepted */
 	bool stopping;

@@ -124,6 +124,7 @@ static void context_empty(struct session_proc *session)
 	audit_uint(&record, "unmapped_bytes", sweep->unmapped_bytes);
 	audit_uint(&record, "devices", sweep->devices_count);
 	audit_emit(session->supervisor->audit, AUDIT_INFO, &record);
+	admin_session_step(session, ADMIN_STEP_EMPTY);
 	/* First a helper that has each device, then ours is not the last close. */
 	for (unsigned int i = 0; i < sweep->chunks_count; i++)
 		if (!sweep->chunks[i].task)
@@ -226,8 +227,13 @@ void sweep_reaped(struct session_proc *session)
 
 	sweep->reaped = true;
 	sweep_begin(session);
-	if (session->iommu_fd < 0)
+	if (session->iommu_fd < 0) {
+		/* On the model what was mapped was mapped in that process. */
+		sweep->empty_after_ms = (uint32_t)(supervisor_now_ms() - sweep->begun_ms);
+		admin_session_step(session, ADMIN_STEP_EMPTY);
 		sweep_end(session);
-	else if (!sweep->unmapping)
+		return;
+	}
+	if (!sweep->unmapping)
 		unmap_start(session);
 }

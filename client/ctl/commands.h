@@ -29,6 +29,9 @@ enum ctl_exit ctl_usage(const struct ctl_command *self, const char *what, const 
 /* --help of one command, on standard output. CTL_OK. */
 enum ctl_exit ctl_help(const struct ctl_command *self);
 
+enum ctl_exit ls_run(const struct ctl_command *self, int argc, char **argv); /* ls.c */
+enum ctl_exit revoke_run(const struct ctl_command *self, int argc, char **argv); /* revoke.c */
+
 /* host_check.c */
 enum ctl_exit host_check_run(const struct ctl_command *self, int argc, char **argv);
 

@@ -8,6 +8,25 @@
 #define PROGRAM "iommu-brokerctl"
 
 static const struct ctl_command commands[] = {
+	{"ls", "[--json] [--socket PATH]", "the sessions and the devices of a running broker",
+		"  --socket PATH  its admin socket (default: $IOMMU_BROKER_ADMIN_SOCKET, "
+		"/run/iommu-broker/admin.sock)\n"
+		"\n"
+		"Sizes are bytes. A device that is held was taken back, but somebody still refers "
+		"to "
+		"it; HOLDERS are the\n"
+		"processes of which that can be seen. A foreign session is one of a broker that "
+		"was "
+		"killed: it runs on.\n",
+		ls_run},
+	{"revoke", "[--json] [--socket PATH] SESSION",
+		"a session end by force, and each step of it",
+		"Its process is killed, its devices are detached, its memory is unmapped: no "
+		"device "
+		"of it reaches memory\n"
+		"after that. The exit status is 0 when that is so, also if a device is still "
+		"held.\n",
+		revoke_run},
 	{"host check", "[--json] [--root DIR]",
 		"what of this host is ready for the broker, and what to do about the rest",
 		"  --json        an array of objects instead of lines\n"

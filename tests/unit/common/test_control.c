@@ -13,9 +13,15 @@
 #include "broker/common/control.h"
 #include "broker/common/seqpacket.h"
 
-static bool from_supervisor(uint32_t type)
+static enum control_direction direction_of(uint32_t type)
 {
-	return type == CONTROL_SETUP || (type >= CONTROL_GRANTED && type <= CONTROL_LENT);
+	if (type >= CONTROL_ADMIN_SESSION_PAGE)
+		return CONTROL_TO_ADMIN;
+	if (type >= CONTROL_ADMIN_SESSIONS)
+		return CONTROL_FROM_ADMIN;
+	return type == CONTROL_SETUP || (type >= CONTROL_GRANTED && type <= CONTROL_LENT)
+		       ? CONTROL_FROM_SUPERVISOR
+		       : CONTROL_FROM_SESSION;
 }
 
 /* A packet of this type with nothing wrong. */
@@ -39,7 +45,11 @@ static void message_fill(union control_message *message, uint32_t type)
 	case CONTROL_GRANTED:
 		message->granted.device.state = DEVICE_STATE_GRANTED;
 		break;
+	case CONTROL_ADMIN_STEP:
+		message->admin_step.step = ADMIN_STEP_DONE;
+		break;
 	case CONTROL_DENIED:
+	case CONTROL_ADMIN_DENIED:
 		message->denied.error = EPERM;
 		break;
 	case CONTROL_AUDIT:
@@ -57,17 +67,20 @@ static void each_type_passes_in_its_direction_and_size_only(void **state)
 
 	(void)state;
 	for (uint32_t type = 1; type < CONTROL_END; type++) {
-		enum control_direction right =
-			from_supervisor(type) ? CONTROL_FROM_SUPERVISOR : CONTROL_FROM_SESSION;
-		enum control_direction wrong =
-			from_supervisor(type) ? CONTROL_FROM_SESSION : CONTROL_FROM_SUPERVISOR;
+		enum control_direction right = direction_of(type);
 		size_t bytes = control_size(type);
 
 		assert_in_range(bytes, sizeof(struct control_header), sizeof(message));
 		message_fill(&message, type);
 		assert_int_equal(control_check(&message, bytes, right, &why), 0);
-		assert_int_equal(control_check(&message, bytes, wrong, &why), -EPROTO);
-		assert_string_equal(why, "a type that this side may not send");
+		for (int wrong = CONTROL_FROM_SUPERVISOR; wrong <= CONTROL_FROM_ADMIN; wrong++) {
+			if (wrong == (int)right)
+				continue;
+			assert_int_equal(
+				control_check(&message, bytes, (enum control_direction)wrong, &why),
+				-EPROTO);
+			assert_string_equal(why, "a type that this side may not send");
+		}
 		assert_int_equal(control_check(&message, bytes - 1, right, &why), -EPROTO);
 		assert_int_equal(control_check(&message, bytes + 1, right, &why), -EPROTO);
 		message.header.version++;
@@ -141,6 +154,15 @@ static const struct broken broken[] = {
 	{CONTROL_AUDIT, FIELD(audit.kind), 6, "unknown kind of audit record"},
 	{CONTROL_AUDIT, FIELD(audit.error), 0xff, "no errno"},
 	{CONTROL_AUDIT, FIELD(audit.text), 'x', "the text does not end"},
+	{CONTROL_ADMIN_SESSION_PAGE, FIELD(admin_sessions.count), 0xff, "count out of range"},
+	{CONTROL_ADMIN_SESSION_PAGE, FIELD(admin_sessions.more), 2, "count out of range"},
+	{CONTROL_ADMIN_DEVICE_PAGE, FIELD(admin_devices.count), 0xff, "count out of range"},
+	{CONTROL_ADMIN_DEVICE_PAGE, FIELD(admin_devices.more), 2, "count out of range"},
+	{CONTROL_ADMIN_STEP, FIELD(admin_step.step), 0, "unknown step"},
+	{CONTROL_ADMIN_STEP, FIELD(admin_step.step), 6, "unknown step"},
+	{CONTROL_ADMIN_STEP, FIELD(admin_step.state), 1, "unknown state of a device"},
+	{CONTROL_ADMIN_STEP, FIELD(admin_step.device), 'x', "the device's name does not end"},
+	{CONTROL_ADMIN_DENIED, FIELD(denied.error), 0, "no errno"},
 };
 
 static void each_broken_field_is_named(void **state)
@@ -150,8 +172,7 @@ static void each_broken_field_is_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
 		const struct broken *row = &broken[i];
-		enum control_direction direction =
-			from_supervisor(row->type) ? CONTROL_FROM_SUPERVISOR : CONTROL_FROM_SESSION;
+		enum control_direction direction = direction_of(row->type);
 		const char *why = "untouched";
 
 		message_fill(&message, row->type);
@@ -219,6 +240,33 @@ static void the_last_device_of_a_full_list_is_checked(void **state)
 	assert_int_equal(control_check(&message, bytes, CONTROL_FROM_SUPERVISOR, &why), -EPROTO);
 }
 
+/* What stands in the last place of a full page is looked at. */
+static void the_last_of_a_full_admin_page_is_checked(void **state)
+{
+	union control_message message;
+	const char *why;
+	size_t bytes = control_size(CONTROL_ADMIN_SESSION_PAGE);
+
+	(void)state;
+	message_fill(&message, CONTROL_ADMIN_SESSION_PAGE);
+	message.admin_sessions.count = CONTROL_ADMIN_PAGE;
+	for (uint32_t i = 0; i < CONTROL_ADMIN_PAGE; i++)
+		message.admin_sessions.sessions[i].state = ADMIN_SESSION_RUNNING;
+	assert_int_equal(control_check(&message, bytes, CONTROL_TO_ADMIN, &why), 0);
+	message.admin_sessions.sessions[CONTROL_ADMIN_PAGE - 1].state = ADMIN_SESSION_FOREIGN + 1;
+	assert_int_equal(control_check(&message, bytes, CONTROL_TO_ADMIN, &why), -EPROTO);
+
+	bytes = control_size(CONTROL_ADMIN_DEVICE_PAGE);
+	message_fill(&message, CONTROL_ADMIN_DEVICE_PAGE);
+	message.admin_devices.count = CONTROL_ADMIN_PAGE;
+	for (uint32_t i = 0; i < CONTROL_ADMIN_PAGE; i++)
+		message.admin_devices.devices[i].device.state = DEVICE_STATE_HELD;
+	assert_int_equal(control_check(&message, bytes, CONTROL_TO_ADMIN, &why), 0);
+	memset(message.admin_devices.devices[CONTROL_ADMIN_PAGE - 1].holders, 'x',
+		CONTROL_HOLDERS_MAX);
+	assert_int_equal(control_check(&message, bytes, CONTROL_TO_ADMIN, &why), -EPROTO);
+}
+
 static void a_sent_message_passes_the_check_with_its_fd(void **state)
 {
 	union control_message message, got;
@@ -251,6 +299,7 @@ int main(void)
 		cmocka_unit_test(strings_that_just_end_are_fine),
 		cmocka_unit_test(windows_are_sorted_and_disjoint),
 		cmocka_unit_test(the_last_device_of_a_full_list_is_checked),
+		cmocka_unit_test(the_last_of_a_full_admin_page_is_checked),
 		cmocka_unit_test(a_sent_message_passes_the_check_with_its_fd),
 	};
 
