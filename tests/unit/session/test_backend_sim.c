@@ -8,12 +8,15 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/vfio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "broker/common/memfd.h"
+#include "broker/common/seqpacket.h"
 #include "broker/session/backend.h"
 #include "broker/sim/edu.h"
 #include "iommufd_uapi.h"
@@ -155,6 +158,40 @@ static void closed_device_gives_back_its_fds(void **state)
 	assert_int_equal(fds_open(), before);
 }
 
+/* An eventfd that was given to a device for its interrupt goes with it, though the session lives on. */
+static void closed_device_gives_back_its_eventfd(void **state)
+{
+	struct {
+		struct vfio_user_header header;
+		struct vfio_user_version version;
+	} hello = {.header = {.command = VFIO_USER_VERSION, .bytes = sizeof(hello)},
+		.version = {.major = VFIO_USER_MAJOR}};
+	struct {
+		struct vfio_user_header header;
+		struct vfio_user_irq_set set;
+	} trigger = {.header = {.command = VFIO_USER_DEVICE_SET_IRQS, .bytes = sizeof(trigger)},
+		.set = {.argsz = sizeof(trigger.set),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_MSI_IRQ_INDEX,
+			.count = 1}};
+	unsigned int before = fds_open(), with_socket;
+	struct backend_device *device = device_open();
+	int fd, event_fd = eventfd(0, EFD_CLOEXEC);
+	bool vfio_user;
+
+	(void)state;
+	fd = backend_device_share(backend, device, &vfio_user);
+	with_socket = fds_open();
+	assert_int_equal(seqpacket_send(fd, &hello, sizeof(hello), NULL, 0), 0);
+	assert_int_equal(seqpacket_send(fd, &trigger, sizeof(trigger), &event_fd, 1), 0);
+	close(event_fd);
+	assert_true(event_base_loop(events, EVLOOP_ONCE) >= 0);
+	assert_int_equal(fds_open(), with_socket); /* the device has the only one now */
+	backend_device_close(backend, device);
+	close(fd);
+	assert_int_equal(fds_open(), before);
+}
+
 /* Garbage on one socket of a device costs that socket; the others go on. */
 static void broken_client_loses_its_socket_only(void **state)
 {
@@ -240,6 +277,7 @@ int main(void)
 		TEST(only_sealed_hardware_is_taken),
 		TEST(everything_goes_with_the_backend),
 		TEST(closed_device_gives_back_its_fds),
+		TEST(closed_device_gives_back_its_eventfd),
 		TEST(broken_client_loses_its_socket_only),
 		TEST(client_that_never_reads_loses_its_socket),
 		TEST(device_attaches_and_detaches),

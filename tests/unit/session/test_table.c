@@ -232,6 +232,9 @@ static void values_out_of_range(struct scene *scene, const struct operation *ope
 			*(uint64_t *)at(&body, field->span) = 2 * PAGE;
 			field_refused(scene, &body, field,
 				field->kind == FIELD_IOVA ? "EOVERFLOW" : "EINVAL");
+			*(uint64_t *)at(&body, field->span) = PAGE;
+			body_send(scene, &body, fds_right(operation));
+			assert_status(scene, "ENOENT", NULL); /* on to the next: there is no IOAS */
 			break;
 		case FIELD_NAME:
 			*(char **)value = "";
