@@ -105,11 +105,17 @@ static void other_groups_and_no_groups_do_not_matter(void **state)
 	assert_null(conflict());
 }
 
+static void virtual_function_of(struct device *vf, const struct device *pf)
+{
+	_Static_assert(sizeof(vf->pci.physfn) == sizeof(pf->address), "an address");
+	memcpy(vf->pci.physfn, pf->address, sizeof(pf->address));
+}
+
 static void a_pf_and_its_vf_in_both_directions(void **state)
 {
 	(void)state;
 	wanted->pci.group = 8;
-	(void)snprintf(wanted->pci.physfn, sizeof(wanted->pci.physfn), "%s", other->address);
+	virtual_function_of(wanted, other);
 	assert_null(conflict());
 	lend(other, DEVICE_STATE_GRANTED, 2, beta);
 	assert_ptr_equal(conflict(), other);
@@ -119,7 +125,7 @@ static void a_pf_and_its_vf_in_both_directions(void **state)
 	assert_null(conflict());
 
 	wanted->pci.physfn[0] = '\0';
-	(void)snprintf(other->pci.physfn, sizeof(other->pci.physfn), "%s", wanted->address);
+	virtual_function_of(other, wanted);
 	lend(other, DEVICE_STATE_GRANTED, 2, alpha);
 	assert_ptr_equal(conflict(), other);
 	assert_string_equal(text, "0000:05:00.0 commands virtual functions, and one of them is in "
