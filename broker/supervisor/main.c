@@ -127,7 +127,10 @@ static int cgroups_open(struct supervisor *supervisor)
 	if (strcmp(dir, "own") == 0) {
 		error = cgroup_own(own, sizeof(own));
 		if (error)
-			return complain("--cgroup own", strerrordesc_np(-error));
+			return complain("--cgroup own",
+				error == -EPERM
+					? "we were started in the root cgroup, which is nobody's"
+					: strerrordesc_np(-error));
 		dir = own;
 	}
 	dir_fd = cgroup_open(dir, &partial);
