@@ -20,6 +20,7 @@ tenants:
     devices: [ { name: edu1, address: "$edu_port2" } ]
     limits: { locked_memory: 64MiB }
 EOF
+rm -f /tmp/victim
 mkfifo /tmp/victim
 as 1002 vm-victim $run/broker.sock edu1 </tmp/victim >/tmp/victim.out 2>&1 &
 victim=$!
