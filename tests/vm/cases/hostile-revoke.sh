@@ -24,7 +24,7 @@ victim=$!
 exec 7>/tmp/victim
 await "grep -q ^working /tmp/victim.out"
 
-for round in 1 2 3; do
+for round in 1 2; do
 	note "--- $round"
 	dd if=/dev/zero of=/dev/shm/force bs=4096 count=1 2>/dev/null
 	chmod 666 /dev/shm/force
@@ -34,13 +34,13 @@ for round in 1 2 3; do
 	session=$(sed -n 's/^session //p' /tmp/revoked.out)
 	sleep 1
 	sleep 0.$((round * 13 % 10))
-	vm-witness /dev/shm/force iommu-brokerctl --socket $run/admin.sock revoke $session || fail "the revocation"
+	vm-witness /dev/shm/force iommu-brokerctl revoke $session || fail "the revocation"
 	status=0
 	wait $hostile || status=$?
 	cat /tmp/revoked.out
 	[ $status = 0 ] || { cat $log; fail "the hostile client ended with status $status"; }
 	await_log session.swept "session=$session "
-	grep -E "session.(end|swept|revoked?|kill).* session=$session |device\.[a-z]* .*edu0" $log | tail -n 6
+	grep -E "session\.(revoke|end|swept) session=$session " $log
 done
 exec 7>&-
 wait $victim || { cat /tmp/victim.out; fail "the victim noticed"; }

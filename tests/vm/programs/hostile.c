@@ -2,7 +2,7 @@
 /*
  * A hostile client, and the transcript of what it tried.
  *
- *   vm-hostile SOCKET DEVICE OTHER BDF...      DEVICE is lent to it, OTHER is another tenant's, the BDFs are those of both
+ *   vm-hostile SOCKET DEVICE OTHER BDF BDF...      DEVICE is lent to it, OTHER is another tenant's; the BDFs are its own and others'
  *
  * The design gives whoever holds a bound VFIO fd every right within its own session: attach, detach, bus mastering, reset. Lines that begin with
  * "may" are such rights. Lines that begin with "must not" are attempts beyond them; one that succeeds is a FAILED line and status 1.
@@ -272,7 +272,7 @@ int main(int argc, char **argv)
 	attach_by_pasid(&at);
 	bind_again(&at);
 	its_rights(&at);
-	other_tenant(&at, argv[3], argv + 4, argc - 4);
+	other_tenant(&at, argv[3], argv + 5, argc - 5); /* argv[4] is its own */
 	hostile_host("/run/iommu-broker");
 	for (int i = 4; i < argc; i++)
 		sysfs(argv[i]);

@@ -111,7 +111,6 @@ static void processes(void)
 void hostile_host(const char *run_dir)
 {
 	node("/dev/iommu");
-	node("/dev/vfio/vfio");
 	nodes_in("/dev/vfio");
 	nodes_in("/dev/vfio/devices");
 	node("/dev/mem");
