@@ -23,7 +23,7 @@ static void copy_errors(void **state)
 	assert_int_equal(copy(b, a, R, 15 * PAGE, PAGE, &dst), -ENOENT);
 	assert_int_equal(copy(b, a, R, 15 * PAGE, 2 * PAGE, &dst), -ENOENT);
 	assert_int_equal(copy(b, a, R, 16 * PAGE, 5 * PAGE, &dst), -ENOENT);
-	assert_int_equal(target_usage(ctx).mappings, 1);
+	assert_usage(ctx, mappings, 1);
 }
 
 static void copy_whole(void **state)
@@ -41,17 +41,17 @@ static void copy_whole(void **state)
 	assert_int_equal(other, 4 * PAGE);
 	assert_int_equal(attach(device, &pt), 0);
 	assert_int_equal(attach(second, &pt_b), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 4 * PAGE);
+	assert_usage(ctx, pinned_bytes, 4 * PAGE);
 	/* The memory is the same, and lives with the last of its mappings. */
 	assert_int_equal(target_dma_write(device, 17 * PAGE, 0x5a), 0);
 	assert_int_equal(destroy(a), -EBUSY);
 	assert_int_equal(unmap(a, 0, UINT64_MAX, NULL), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 4 * PAGE);
+	assert_usage(ctx, pinned_bytes, 4 * PAGE);
 	assert_int_equal(target_dma_read(second, 65 * PAGE, &byte), 0);
 	assert_int_equal(byte, 0x5a);
 	assert_int_equal(unmap(b, 0, UINT64_MAX, NULL), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
-	assert_int_equal(target_usage(ctx).files, 0);
+	assert_usage(ctx, pinned_bytes, 0);
+	assert_usage(ctx, files, 0);
 }
 
 static void copy_part(void **state)
@@ -63,15 +63,15 @@ static void copy_part(void **state)
 	assert_int_equal(map_at(a, 16 * PAGE, 10 * PAGE), 0);
 	assert_int_equal(attach(device_of(0, 0), &pt), 0);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 3 * PAGE, &dst), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 3 * PAGE);
+	assert_usage(ctx, pinned_bytes, 3 * PAGE);
 	dst = 80 * PAGE;
 	assert_int_equal(copy(b, a, R | FIXED, 19 * PAGE, 4 * PAGE, &dst), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 6 * PAGE);
+	assert_usage(ctx, pinned_bytes, 6 * PAGE);
 	assert_int_equal(unmap(b, 64 * PAGE, 3 * PAGE, NULL), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 4 * PAGE);
+	assert_usage(ctx, pinned_bytes, 4 * PAGE);
 	pt = a;
 	assert_int_equal(attach(device_of(0, 0), &pt), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 10 * PAGE);
+	assert_usage(ctx, pinned_bytes, 10 * PAGE);
 }
 
 static void copy_many(void **state)
@@ -86,7 +86,7 @@ static void copy_many(void **state)
 	assert_int_equal(map_at(a, 23 * PAGE, PAGE), 0);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 7 * PAGE, &dst), -ENOENT);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 4 * PAGE, &dst), 0);
-	assert_int_equal(target_usage(ctx).mappings, 4 + 3);
+	assert_usage(ctx, mappings, 4 + 3);
 	assert_int_equal(unmap(b, 65 * PAGE, PAGE, &unmapped), 0);
 	assert_int_equal(unmap(b, 64 * PAGE, 4 * PAGE, &unmapped), 0);
 	assert_int_equal(unmapped, 3 * PAGE);
@@ -101,7 +101,7 @@ static void copy_rights(void **state)
 	assert_int_equal(map_file(a, R | FIXED, memfd_of(PAGE), 0, PAGE, &iova), 0);
 	assert_int_equal(copy(b, a, R | W, iova, PAGE, &dst), -EPERM);
 	assert_int_equal(copy(b, a, R, iova, PAGE, &dst), 0);
-	assert_int_equal(target_usage(ctx).mappings, 2);
+	assert_usage(ctx, mappings, 2);
 }
 
 static void copy_of_nothing(void **state)
@@ -113,9 +113,9 @@ static void copy_of_nothing(void **state)
 	assert_int_equal(map_file(a, R | FIXED, memfd_of(2 * PAGE), 0, 4 * PAGE, &iova), 0);
 	assert_int_equal(attach(device_of(0, 0), &pt), 0);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 2 * PAGE, &dst), -EINVAL);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
+	assert_usage(ctx, pinned_bytes, 0);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, PAGE, &dst), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, PAGE);
+	assert_usage(ctx, pinned_bytes, PAGE);
 }
 
 static void copy_limit(void **state)
@@ -129,10 +129,10 @@ static void copy_limit(void **state)
 	assert_int_equal(attach(device_of(0, 0), &pt), 0);
 	target_memlock(2 * PAGE);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 3 * PAGE, &dst), -ENOMEM);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
-	assert_int_equal(target_usage(ctx).mappings, 2);
+	assert_usage(ctx, pinned_bytes, 0);
+	assert_usage(ctx, mappings, 2);
 	assert_int_equal(copy(b, a, R | FIXED, 17 * PAGE, 2 * PAGE, &dst), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 2 * PAGE);
+	assert_usage(ctx, pinned_bytes, 2 * PAGE);
 }
 
 int run_copy_cases(void)

@@ -66,7 +66,7 @@ static void group_owner(void **state)
 	b = conformance_device_open(7, 0);
 	assert_int_equal(bind_to(b, other, NULL), 0);
 	assert_int_equal(conformance_close(b), 0);
-	assert_int_equal(target_usage(other).objects, 0);
+	assert_usage(other, objects, 0);
 	assert_int_equal(conformance_close(other), 0);
 }
 
@@ -93,7 +93,7 @@ static void attach_errors(void **state)
 	assert_int_equal(conformance_ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg), -ENOSPC);
 	assert_int_equal(attach(device, &wrong), -ENOENT);
 	assert_int_equal(attach(device, &id), -EINVAL);
-	assert_int_equal(target_usage(ctx).objects, 2);
+	assert_usage(ctx, objects, 2);
 	assert_int_equal(conformance_close(device), 0);
 }
 
@@ -129,11 +129,11 @@ static void automatic(void **state)
 	assert_int_equal(attach(c, &pt_c), 0);
 	assert_int_equal(pt_c, 6);
 	assert_int_equal(detach(a), 0);
-	assert_int_equal(target_usage(ctx).objects, 6);
+	assert_usage(ctx, objects, 6);
 	assert_int_equal(detach(b), 0);
-	assert_int_equal(target_usage(ctx).objects, 5);
+	assert_usage(ctx, objects, 5);
 	assert_int_equal(detach(c), 0);
-	assert_int_equal(target_usage(ctx).objects, 4);
+	assert_usage(ctx, objects, 4);
 }
 
 static void in_use(void **state)
@@ -150,7 +150,7 @@ static void in_use(void **state)
 	assert_int_equal(unmap(ioas, 0, UINT64_MAX, NULL), 0);
 	assert_int_equal(map_at(ioas, (UINT64_C(1) << 32) - PAGE, PAGE), 0);
 	assert_int_equal(attach(narrow, &pt), 0);
-	assert_int_equal(target_usage(ctx).objects, 3);
+	assert_usage(ctx, objects, 3);
 }
 
 static void replace(void **state)
@@ -191,7 +191,7 @@ static void replace_fails(void **state)
 	pt = b;
 	assert_int_equal(attach(device, &pt), -EADDRINUSE);
 	assert_int_equal(target_dma_read(device, 16 * PAGE, &byte), 0);
-	assert_int_equal(target_usage(ctx).objects, 4);
+	assert_usage(ctx, objects, 4);
 	assert_int_equal(destroy(b), 0);
 	assert_int_equal(destroy(hwpt), -EBUSY);
 	/* Its window is still out of the first. */

@@ -142,10 +142,10 @@ static void destroy_with_mappings(void **state)
 	(void)state;
 	assert_int_equal(map_at(ioas, 16 * PAGE, PAGE), 0);
 	assert_int_equal(map_at(ioas, 32 * PAGE, PAGE), 0);
-	assert_int_equal(target_usage(ctx).mappings, 2);
+	assert_usage(ctx, mappings, 2);
 	assert_int_equal(destroy(ioas), 0);
-	assert_int_equal(target_usage(ctx).mappings, 0);
-	assert_int_equal(target_usage(ctx).files, 0);
+	assert_usage(ctx, mappings, 0);
+	assert_usage(ctx, files, 0);
 }
 
 static void destroy_in_use(void **state)

@@ -25,7 +25,7 @@ static void alloc_flags(void **state)
 
 	(void)state;
 	assert_int_equal(conformance_ioctl(ctx, IOMMU_IOAS_ALLOC, &arg), -EOPNOTSUPP);
-	assert_int_equal(target_usage(ctx).objects, 0);
+	assert_usage(ctx, objects, 0);
 }
 
 static void ranges_fresh(void **state)

@@ -70,7 +70,7 @@ static void map_fixed(void **state)
 	assert_int_equal(map_user(ioas, R | FIXED, memory, PAGE, &end), 0);
 	end += PAGE / 2;
 	assert_int_equal(map_user(ioas, R | FIXED, memory, PAGE, &end), -EOVERFLOW);
-	assert_int_equal(target_usage(ctx).mappings, 4);
+	assert_usage(ctx, mappings, 4);
 }
 
 static void map_reserved(void **state)
@@ -151,15 +151,15 @@ static void pinned_lazily(void **state)
 
 	(void)state;
 	assert_int_equal(map_at(ioas, 16 * PAGE, 3 * PAGE), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
+	assert_usage(ctx, pinned_bytes, 0);
 	assert_int_equal(attach(device, &pt), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 3 * PAGE);
+	assert_usage(ctx, pinned_bytes, 3 * PAGE);
 	assert_int_equal(map_at(ioas, 32 * PAGE, PAGE), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 4 * PAGE);
+	assert_usage(ctx, pinned_bytes, 4 * PAGE);
 	assert_int_equal(unmap(ioas, 16 * PAGE, 3 * PAGE, NULL), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, PAGE);
+	assert_usage(ctx, pinned_bytes, PAGE);
 	assert_int_equal(detach(device), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
+	assert_usage(ctx, pinned_bytes, 0);
 }
 
 static void pinned_twice(void **state)
@@ -172,8 +172,8 @@ static void pinned_twice(void **state)
 	assert_int_equal(attach(device_of(0, 0), &pt), 0);
 	assert_int_equal(map_file(ioas, R, fd, 0, PAGE, &iova), 0);
 	assert_int_equal(map_file(ioas, R, fd, 0, PAGE, &iova), 0);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 2 * PAGE);
-	assert_int_equal(target_usage(ctx).files, 1);
+	assert_usage(ctx, pinned_bytes, 2 * PAGE);
+	assert_usage(ctx, files, 1);
 }
 
 static void memlock(void **state)
@@ -185,13 +185,13 @@ static void memlock(void **state)
 	target_memlock(4 * PAGE);
 	assert_int_equal(map_at(ioas, 16 * PAGE, 5 * PAGE), 0);
 	assert_int_equal(attach(device, &pt), -ENOMEM);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 0);
+	assert_usage(ctx, pinned_bytes, 0);
 	assert_int_equal(unmap(ioas, 0, UINT64_MAX, NULL), 0);
 	assert_int_equal(map_at(ioas, 16 * PAGE, 4 * PAGE), 0);
 	assert_int_equal(attach(device, &pt), 0);
 	assert_int_equal(map_at(ioas, 32 * PAGE, PAGE), -ENOMEM);
-	assert_int_equal(target_usage(ctx).mappings, 1);
-	assert_int_equal(target_usage(ctx).pinned_bytes, 4 * PAGE);
+	assert_usage(ctx, mappings, 1);
+	assert_usage(ctx, pinned_bytes, 4 * PAGE);
 }
 
 static void memory_not_there(void **state)
@@ -217,8 +217,8 @@ static void memory_not_there(void **state)
 	assert_int_equal(map_user(ioas, R | FIXED, memory, 3 * PAGE, &iova), -EFAULT);
 	assert_int_equal(map_file(ioas, R | FIXED, memfd_of(PAGE), PAGE, PAGE, &iova), -EINVAL);
 	assert_int_equal(map_file(ioas, R | FIXED, pipes[0], 0, PAGE, &iova), -EINVAL);
-	assert_int_equal(target_usage(ctx).mappings, 0);
-	assert_int_equal(target_usage(ctx).files, 0);
+	assert_usage(ctx, mappings, 0);
+	assert_usage(ctx, files, 0);
 	(void)close(pipes[0]);
 	(void)close(pipes[1]);
 }

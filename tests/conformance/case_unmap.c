@@ -16,7 +16,7 @@ static void unmap_errors(void **state)
 	assert_int_equal(unmap(ioas, UINT64_MAX, PAGE, NULL), -EOVERFLOW);
 	assert_int_equal(unmap(ioas, UINT64_MAX - 1, PAGE, NULL), -EOVERFLOW);
 	assert_int_equal(unmap(ioas, 17 * PAGE, PAGE, NULL), -ENOENT);
-	assert_int_equal(target_usage(ctx).mappings, 1);
+	assert_usage(ctx, mappings, 1);
 }
 
 static void unmap_ranges(void **state)
@@ -46,11 +46,11 @@ static void unmap_cut(void **state)
 		assert_int_equal(map_at(ioas, (16 + 4 * i) * PAGE, 4 * PAGE), 0);
 	assert_int_equal(unmap(ioas, 17 * PAGE, 3 * PAGE, NULL), -ENOENT);
 	assert_int_equal(unmap(ioas, 17 * PAGE, 7 * PAGE, NULL), -ENOENT);
-	assert_int_equal(target_usage(ctx).mappings, 4);
+	assert_usage(ctx, mappings, 4);
 	/* The third is cut; the first two are gone all the same, and the length is not written. */
 	assert_int_equal(unmap(ioas, 16 * PAGE, 10 * PAGE, &unmapped), -ENOENT);
 	assert_int_equal(unmapped, 10 * PAGE);
-	assert_int_equal(target_usage(ctx).mappings, 2);
+	assert_usage(ctx, mappings, 2);
 	assert_int_equal(map_at(ioas, 16 * PAGE, 8 * PAGE), 0);
 }
 

@@ -2,13 +2,15 @@
 /*
  * The conformance suite: the promises of /dev/iommu, one case each, whose names are sentences.
  *
- * A case speaks to whatever is under test only by the seam below; target_model.c is the model. Each case starts with a
+ * A case speaks to whatever is under test only by the seam below; target_model.c is the model, target_kernel.c a
+ * real /dev/iommu (which cannot tell all, so that cases that ask for more are skipped there). Each case starts with a
  * fresh context and no devices, and leaves what it likes: the fixture takes it down and sees that nothing is left.
  */
 #ifndef IOMMUB_CONFORMANCE_H
 #define IOMMUB_CONFORMANCE_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
@@ -41,7 +43,15 @@ int target_dma_read(int device, uint64_t iova, uint8_t *byte);
 int target_dma_write(int device, uint64_t iova, uint8_t byte);
 /* At most so many bytes pinned from here on. */
 void target_memlock(uint64_t bytes);
+/* Does the target tell what it holds? If not, target_usage() is not to be called. */
+bool target_has_usage(void);
 struct target_usage target_usage(int fd);
+
+#define assert_usage(fd, field, expected)                                                          \
+	do {                                                                                       \
+		if (target_has_usage())                                                            \
+			assert_int_equal(target_usage(fd).field, expected);                        \
+	} while (0)
 
 /* ---- The fixture ---- */
 

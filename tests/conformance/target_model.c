@@ -57,6 +57,11 @@ void target_memlock(uint64_t bytes)
 	iommufd_sim_set_memlock(sim, bytes);
 }
 
+bool target_has_usage(void)
+{
+	return true;
+}
+
 struct target_usage target_usage(int fd)
 {
 	struct iommufd_sim_usage usage;

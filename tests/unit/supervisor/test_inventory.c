@@ -226,9 +226,12 @@ static void as_many_as_there_are_places(void **state)
 	fake_device(&host, "0002:00:00.0", 2000, 2000);
 	assert_int_equal(inventory_refresh(&inventory), -ENOSPC);
 	assert_int_equal(inventory.count, INVENTORY_DEVICES_MAX);
-	/* A place that nobody misses is as good as a new one. */
-	find(ONE)->lease.state = DEVICE_STATE_FREE;
+	/* A place that nobody misses is as good as a new one, and no other is. */
+	lease_to(find(ONE), 1);
 	fake_remove(&host, "/sys/bus/pci/devices/" ONE);
+	assert_int_equal(inventory_refresh(&inventory), -ENOSPC);
+	assert_non_null(find(ONE));
+	find(ONE)->lease.state = DEVICE_STATE_FREE;
 	assert_int_equal(inventory_refresh(&inventory), 0);
 	assert_non_null(find("0002:00:00.0"));
 	assert_null(find(ONE));
