@@ -88,6 +88,7 @@ static void attach_errors(void **state)
 	arg.argsz = sizeof(arg);
 	assert_int_equal(conformance_ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg), -ENOENT);
 	arg.pt_id = ioas;
+	arg.pasid = 1;
 	assert_int_equal(conformance_ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg), -EINVAL);
 	arg.pasid = UINT32_MAX;
 	assert_int_equal(conformance_ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg), -ENOSPC);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-# about: both sweeps against a client that attaches and rings, inside a large MAP: no DMA lands after they have begun
+# about: both sweeps against a client that attaches and rings, inside a large MAP: DMA ends, and stays ended
 . /cases/lib.sh
 bind "$edu_port1" >/dev/null
-for round in 1 2 3; do
-	note "-- $round"
-	vm-helper-tasks /broker/iommu-broker-helper force "$edu_port1"
+for attack in force force-pasid0; do
+	note "-- $attack"
+	vm-helper-tasks /broker/iommu-broker-helper $attack "$edu_port1"
 	vm-helper-tasks /broker/iommu-broker-helper probe "$edu_port1"
 	vm-helper-tasks /broker/iommu-broker-helper reset "$edu_port1"
 done

@@ -2,7 +2,7 @@
 /*
  * Each task of iommu-broker-helper on real devices, without a supervisor: what it answers, and how long it took.
  *
- *   vm-helper-tasks HELPER open|probe|reset|held|force ADDRESS
+ *   vm-helper-tasks HELPER open|probe|reset|held|force|force-pasid0 ADDRESS
  */
 #include <errno.h>
 #include <stdio.h>
@@ -134,7 +134,8 @@ int main(int argc, char **argv)
 	int directory = pci_directory_open("/");
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	need(argc == 4, "usage: vm-helper-tasks HELPER open|probe|reset|held|force ADDRESS");
+	need(argc == 4,
+		"usage: vm-helper-tasks HELPER open|probe|reset|held|force|force-pasid0 ADDRESS");
 	need(pci_facts_read(directory, argv[3], &device) == 0, "%s: no VFIO node", argv[3]);
 	helper_run_program(argv[1]);
 	if (strcmp(argv[2], "open") == 0)
@@ -146,7 +147,9 @@ int main(int argc, char **argv)
 	else if (strcmp(argv[2], "held") == 0)
 		run_held(&device);
 	else if (strcmp(argv[2], "force") == 0)
-		run_force(&device);
+		run_force(&device, false);
+	else if (strcmp(argv[2], "force-pasid0") == 0)
+		run_force(&device, true);
 	else
 		need(false, "no such task");
 	return 0;

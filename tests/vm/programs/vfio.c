@@ -65,6 +65,16 @@ int vfio_attach(int device, uint32_t pt_id)
 	return ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg) < 0 ? -errno : 0;
 }
 
+int vfio_attach_pasid(int device, uint32_t pt_id, uint32_t pasid)
+{
+	struct vfio_device_attach_iommufd_pt arg = {.argsz = sizeof(arg),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pt_id = pt_id,
+		.pasid = pasid};
+
+	return ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg) < 0 ? -errno : 0;
+}
+
 static struct vfio_region_info region(int device, uint32_t index)
 {
 	struct vfio_region_info info = {.argsz = sizeof(info), .index = index};

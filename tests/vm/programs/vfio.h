@@ -17,6 +17,7 @@ int vfio_open(const char *node);
 /* 0 or -errno. */
 int vfio_bind(int device, int iommufd);
 int vfio_attach(int device, uint32_t pt_id);
+int vfio_attach_pasid(int device, uint32_t pt_id, uint32_t pasid);
 void vfio_bus_master(int device);
 /* BAR 0, for reading and writing. */
 volatile uint32_t *vfio_bar0(int device, size_t *ret_bytes);
