@@ -29,8 +29,10 @@
 #define LARGE_BYTES (240 * MIB)
 #define MARK 0x5au
 #define BYTES 64u
-#define GRACE_MS                                                                                   \
-	50.0 /* between what a program sees and what its clock says, on two emulated CPUs */
+#define GRACE_MS 500.0 /* until a helper that may begin has, with all this on two CPUs */
+/* Unmapping first lets transfers land until the MAP ends, ten or twenty of them. With both sweeps, an ATTACH that waits
+ * for the MAP to end may win the race against UNMAP and DETACH once, for as long as these take. */
+#define DURING_MOST 1u
 #define WATCH_MS 1500.0
 
 struct scene {
