@@ -47,8 +47,10 @@ static int node_open(const char *variable, unsigned int n)
 		words = strchr(words, ' ');
 		words = words ? words + 1 : NULL;
 	}
-	if (!words || !*words)
-		skip();
+	if (!words || !*words) {
+		skip(); /* does not return, which not everybody knows */
+		return -ENODEV;
+	}
 	(void)snprintf(
 		path, sizeof(path), "/dev/vfio/devices/%.*s", (int)strcspn(words, " "), words);
 	fd = open(path, O_RDWR | O_CLOEXEC);

@@ -19,10 +19,9 @@
 
 static int arguments_split(char *text, char **ret, size_t max, size_t *ret_n)
 {
-	char *end = text + HELPER_ARGUMENTS_BYTES;
 	size_t n = 0;
 
-	if (end[-1] || end[-2])
+	if (text[HELPER_ARGUMENTS_BYTES - 1] || text[HELPER_ARGUMENTS_BYTES - 2])
 		return -EINVAL;
 	for (; *text; text += strlen(text) + 1) {
 		if (n == max)
