@@ -229,9 +229,14 @@ void audit_emit(struct audit *audit, enum audit_level level, const struct audit_
 		if (append(audit, AUDIT_WARNING, text, (size_t)n))
 			audit->lost = 0;
 	}
-	if (!append(audit, level, record->text, record->length))
-		audit->lost++;
-	(void)event_add(audit->flush, &now);
+	if (!append(audit, level, record->text, record->length)) {
+		audit_flush(audit);
+		if (!append(audit, level, record->text, record->length))
+			audit->lost++;
+	}
+	/* Adding it again would put it off: with something to tell in each turn, for ever. */
+	if (!event_pending(audit->flush, EV_TIMEOUT, NULL))
+		(void)event_add(audit->flush, &now);
 }
 
 void audit_say(

@@ -6,7 +6,7 @@
  * cut at AUDIT_FIELD_MAX, and every byte that is not printable ASCII is written as \xNN, so that no text can end a
  * line, forge a field or drive a terminal.
  *
- * Lines gather in a buffer and leave once per turn of the event loop. Where they cannot be written without waiting, they
+ * Lines gather in a buffer and leave once per turn of the event loop, or when it is full. Where they cannot be written without waiting, they
  * stay; what no longer fits is counted, and the count is written when there is room again. The supervisor never waits
  * for whoever reads its log.
  */

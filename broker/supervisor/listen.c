@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "broker/supervisor/admit.h"
+#include "broker/supervisor/rundir.h"
 #include "broker/supervisor/supervisor.h"
 
 #define BACKLOG 128
@@ -61,6 +63,25 @@ static int parents_make(const struct supervisor *supervisor, const struct listen
 		*slash = '/';
 	}
 	return 0;
+}
+
+static int directory_look(const struct listener *listener)
+{
+	char path[sizeof(listener->path)];
+	char *slash;
+	int dir_fd, error;
+
+	memcpy(path, listener->path, sizeof(path));
+	slash = strrchr(path, '/');
+	if (!slash)
+		return -EINVAL;
+	slash[slash == path ? 1 : 0] = '\0';
+	dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -errno;
+	error = directory_check(dir_fd);
+	close(dir_fd);
+	return error;
 }
 
 static int number_or_name(const char *text, unsigned long *ret)
@@ -134,12 +155,32 @@ static int listener_open(struct supervisor *supervisor, struct listener *listene
 
 	if (!error)
 		error = parents_make(supervisor, listener);
+	if (!error)
+		error = directory_look(listener);
 	if (error)
 		return error;
 	listener->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (listener->fd < 0)
 		return -errno;
 	return socket_publish(listener);
+}
+
+/* Two paths may name one file, or one be what another is called before it is renamed: then one has replaced the other. */
+static int listener_check(const struct listener *listener)
+{
+	struct stat now;
+
+	if (lstat(listener->path, &now) < 0)
+		return -errno;
+	return now.st_ino == listener->st.st_ino && now.st_dev == listener->st.st_dev ? 0 : -EEXIST;
+}
+
+static int listener_fail(
+	const struct listener *listener, int result, const char *why, char error[LISTEN_ERROR_MAX])
+{
+	(void)snprintf(error, LISTEN_ERROR_MAX, "socket '%s' (%s): %s", listener->policy->name,
+		listener->policy->path, why);
+	return result;
 }
 
 int listeners_open(struct supervisor *supervisor, char error[LISTEN_ERROR_MAX])
@@ -158,12 +199,17 @@ int listeners_open(struct supervisor *supervisor, char error[LISTEN_ERROR_MAX])
 			.fd = -1};
 	for (size_t i = 0; i < listeners->count; i++) {
 		result = listener_open(supervisor, &listeners->all[i]);
-		if (result) {
-			(void)snprintf(error, LISTEN_ERROR_MAX, "socket '%s' (%s): %s",
-				listeners->all[i].policy->name, listeners->all[i].policy->path,
-				strerrordesc_np(-result));
-			return result;
-		}
+		if (result)
+			return listener_fail(&listeners->all[i], result,
+				result == -EPERM ? "others own its directory or may write there"
+						 : strerrordesc_np(-result),
+				error);
+	}
+	for (size_t i = 0; i < listeners->count; i++) {
+		result = listener_check(&listeners->all[i]);
+		if (result)
+			return listener_fail(&listeners->all[i], result,
+				"another socket has the same path", error);
 	}
 	return 0;
 }

@@ -181,15 +181,22 @@ static int devices_find(struct supervisor *supervisor)
 	return result ? complain("devices", strerrordesc_np(-result)) : 0;
 }
 
+static const char *lock_error_text(int error)
+{
+	if (error == -EBUSY)
+		return "another iommu-brokerd runs there";
+	if (error == -EPERM)
+		return "others own it or may write there, and could replace its sockets";
+	return strerrordesc_np(-error);
+}
+
 static int supervisor_open(struct supervisor *supervisor, int *ret_lock_fd)
 {
 	char error[LISTEN_ERROR_MAX] = "out of memory";
 
 	*ret_lock_fd = rundir_lock(supervisor->options.run_dir);
 	if (*ret_lock_fd < 0)
-		return complain(supervisor->options.run_dir,
-			*ret_lock_fd == -EBUSY ? "another iommu-brokerd runs there"
-					       : strerrordesc_np(-*ret_lock_fd));
+		return complain(supervisor->options.run_dir, lock_error_text(*ret_lock_fd));
 	spawn_limits_raise();
 	if (cgroups_open(supervisor))
 		return -1;

@@ -164,6 +164,71 @@ static void a_file_in_the_place_of_a_socket_is_left_alone(void **state)
 	broker_remove(&own);
 }
 
+/* Who rules the directory could have a mode set through a link of his, or answer in the broker's place. */
+static void a_directory_that_others_rule_is_refused(void **state)
+{
+	struct broker own;
+	char run[128], other[128], socket[128];
+
+	(void)state;
+	broker_start(&own, policy_two_tenants, NULL);
+	assert_int_equal(broker_stop(&own), 0);
+	(void)snprintf(run, sizeof(run), "%s/run", own.dir);
+	(void)snprintf(other, sizeof(other), "%s/other", own.dir);
+	(void)snprintf(socket, sizeof(socket), "%s/run/alpha.sock", own.dir);
+	for (mode_t bit = 02; bit <= 020; bit *= 8) {
+		assert_int_equal(chmod(run, 0755 | bit), 0);
+		assert_int_equal(broker_restart(&own, NULL), 1);
+		assert_int_equal(access(socket, F_OK), -1);
+	}
+	assert_int_equal(chmod(run, 01777), 0); /* sticky: nobody else can replace what is ours */
+	assert_int_equal(broker_restart(&own, NULL), -1);
+	assert_int_equal(broker_stop(&own), 0);
+	assert_int_equal(chmod(run, 0755), 0);
+	(void)snprintf(socket, sizeof(socket), "%s/run/t/beta", own.dir);
+	assert_int_equal(chmod(socket, 0775), 0);
+	assert_int_equal(broker_restart(&own, NULL), 1);
+	assert_int_equal(chmod(socket, 0755), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(lchown(run, 54321, 0), 0);
+		assert_int_equal(broker_restart(&own, NULL), 1);
+		assert_int_equal(rename(run, other), 0);
+		assert_int_equal(symlink("other", run), 0);
+		assert_int_equal(broker_restart(&own, NULL), 1);
+	}
+	broker_remove(&own);
+}
+
+/* Each names the administrators' socket, or another, in its way. */
+static void two_sockets_of_one_path_are_refused(void **state)
+{
+	static const char *const paths[][2] = {{"admin.sock", "b.sock"},
+		{"a.sock", "admin.sock.new"}, {"a.sock.new", "a.sock"}, {"a.sock", "link/a.sock"}};
+	struct broker own;
+	char path[128];
+	FILE *file;
+
+	(void)state;
+	broker_start(&own, policy_two_tenants, NULL);
+	assert_int_equal(broker_stop(&own), 0);
+	(void)snprintf(path, sizeof(path), "%s/run/link", own.dir);
+	assert_int_equal(symlink(".", path), 0);
+	(void)snprintf(path, sizeof(path), "%s/policy.yaml", own.dir);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		file = fopen(path, "we");
+		assert_non_null(file);
+		assert_true(fprintf(file,
+				    "version: 1\nhost: { locked_memory: 1MiB }\n"
+				    "sockets: [ { name: a, path: %s }, { name: b, path: %s } ]\n"
+				    "tenants: [ { name: t, match: { socket: a }, "
+				    "limits: { locked_memory: 1MiB, connections: 1 } } ]\n",
+				    paths[i][0], paths[i][1]) > 0);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(broker_restart(&own, NULL), 1);
+	}
+	broker_remove(&own);
+}
+
 static void missing_programs_are_named_before_anything_is_made(void **state)
 {
 	struct broker own;
@@ -188,6 +253,8 @@ int main(void)
 		TEST(the_hosts_limit_is_a_pair),
 		TEST(sockets_have_the_policys_modes_and_leave_no_other_name),
 		cmocka_unit_test(a_file_in_the_place_of_a_socket_is_left_alone),
+		cmocka_unit_test(a_directory_that_others_rule_is_refused),
+		cmocka_unit_test(two_sockets_of_one_path_are_refused),
 		cmocka_unit_test(missing_programs_are_named_before_anything_is_made),
 	};
 

@@ -130,6 +130,74 @@ static void a_reader_that_does_not_read_loses_lines_and_is_told_how_many(void **
 	event_base_free(base);
 }
 
+struct busy {
+	struct event_base *base;
+	struct audit *audit;
+	unsigned int turns;
+};
+
+static void on_busy_turn(evutil_socket_t fd, short events, void *arg)
+{
+	struct busy *busy = arg;
+
+	(void)fd;
+	(void)events;
+	audit_say(busy->audit, AUDIT_INFO, "busy", "turn %u", busy->turns);
+	if (++busy->turns == 50)
+		(void)event_base_loopbreak(busy->base);
+}
+
+/* A flood of connections has something to tell in each turn: it must not put off what was told in the last one. */
+static void lines_leave_although_every_turn_has_more(void **state)
+{
+	struct busy busy = {.base = event_base_new()};
+	char path[] = "/tmp/iommub-audit-XXXXXX";
+	struct event *always;
+	int ends[2], fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(audit_open(busy.base, path, &busy.audit), 0);
+	always = event_new(busy.base, ends[0], EV_READ | EV_PERSIST, on_busy_turn, &busy);
+	assert_non_null(always);
+	assert_int_equal(event_add(always, NULL), 0);
+	(void)event_base_dispatch(busy.base);
+	/* When a turn's timer runs is libevent's affair: a clock's tick may pass between. */
+	assert_true(file_lines(path, "busy") > 0);
+	event_free(always);
+	audit_close(busy.audit);
+	assert_int_equal(file_lines(path, "busy"), 50);
+	event_base_free(busy.base);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* The buffer is for who does not read, not for a turn with much to tell. */
+static void a_turn_with_more_than_the_buffer_loses_nothing(void **state)
+{
+	struct event_base *base = event_base_new();
+	char path[] = "/tmp/iommub-audit-XXXXXX";
+	const unsigned int n = AUDIT_BUFFER_BYTES / 16;
+	struct audit *audit;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(audit_open(base, path, &audit), 0);
+	for (unsigned int i = 0; i < n; i++)
+		audit_say(audit, AUDIT_INFO, "much", "line %u", i);
+	audit_close(audit);
+	assert_int_equal(file_lines(path, "much"), n);
+	assert_int_equal(file_lines(path, "audit.lost"), 0);
+	event_base_free(base);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_session_writes_twenty_lines_then_five_a_second(void **state)
 {
 	struct audit_bucket bucket = {0};
@@ -158,6 +226,8 @@ int main(void)
 		cmocka_unit_test(a_record_of_escapes_stays_in_its_line),
 		cmocka_unit_test(lines_leave_at_the_end_of_the_turn),
 		cmocka_unit_test(a_reader_that_does_not_read_loses_lines_and_is_told_how_many),
+		cmocka_unit_test(lines_leave_although_every_turn_has_more),
+		cmocka_unit_test(a_turn_with_more_than_the_buffer_loses_nothing),
 		cmocka_unit_test(a_session_writes_twenty_lines_then_five_a_second),
 	};
 
