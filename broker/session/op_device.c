@@ -299,7 +299,10 @@ void device_end(struct session *session, struct device *device)
 {
 	device_forget_attachment(session, device);
 	backend_device_close(session->backend, device->backend);
-	release_device(session, device->index);
+	/* At its end a session gives nothing back by itself: its client may still hold the device, and the supervisor sweeps
+	 * the whole context with its own duplicate of the fd, which a release would have it close. */
+	if (session->phase != PHASE_ENDING)
+		release_device(session, device->index);
 	session_audit(session, AUDIT_DEVICE, 0, "closed %s", device->name);
 	object_remove(session, &device->object);
 }

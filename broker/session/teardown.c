@@ -60,6 +60,7 @@ void graph_teardown(struct session *session)
 {
 	struct object *object;
 
+	session->phase = PHASE_ENDING;
 	for (enum object_type type = OBJECT_DEVICE; type < OBJECT_TYPE_END; type++) {
 		for (uint32_t id = 0; (object = graph_next(session->graph, id));) {
 			id = object->id;

@@ -110,13 +110,21 @@ static void grant(struct device *device, struct session_proc *session,
 }
 
 static void refuse(struct device *device, struct session_proc *session,
-	const struct policy_device *entry, uint64_t serial, const char *why)
+	const struct policy_device *entry, uint64_t serial, enum lease_answer answer)
 {
 	struct policy_device_facts facts = device_facts(device);
+	const char *why = lease_answer_text(answer);
+	char rule[CONTROL_RULE_MAX];
 
 	audit_refused(session, device->name, why);
-	control_deny(
-		session, serial, EBUSY, NULL, "%s is %s", policy_device_name(entry, &facts), why);
+	policy_origin_format(&entry->origin, rule, sizeof(rule));
+	/* Waiting helps against everything but a rule. */
+	if (answer == LEASE_UNRESETTABLE)
+		control_deny(session, serial, EPERM, rule, "%s is %s",
+			policy_device_name(entry, &facts), why);
+	else
+		control_deny(session, serial, EBUSY, NULL, "%s is %s",
+			policy_device_name(entry, &facts), why);
 }
 
 static void wait_begin(struct device *device, struct session_proc *session,
@@ -196,7 +204,7 @@ static void open_now(struct device *device, struct session_proc *session,
 	else if (answer == LEASE_WAIT)
 		wait_begin(device, session, entry, serial);
 	else
-		refuse(device, session, entry, serial, lease_answer_text(answer));
+		refuse(device, session, entry, serial, answer);
 }
 
 /* A device of that name is not there, or not for this tenant: the answer must not tell which, except for what the

@@ -22,6 +22,7 @@
 #include "iommufd_uapi.h"
 
 #define SLICE 1024u
+#define DESTROY_ROUNDS 100000u
 #define DENSE                                                                                      \
 	4096u /* where an honest session has all its ids; dealt with before the others are looked at */
 
@@ -132,7 +133,9 @@ static void destroy_ids(struct helper_work *work, uint32_t first, uint32_t end)
 	/* What was made later, with a higher id, mostly refers to what was made before. */
 	for (uint32_t id = end; id-- > first;)
 		ask_destroy(work, id);
-	while (ioases.count) {
+	/* Each has been unmapped, and nobody is left who could map: one that a client keeps attaching a device to, of which nobody
+	 * gave us a duplicate to detach it by, reaches no memory. So it is not waited for without end. */
+	for (unsigned int round = 0; ioases.count && round < DESTROY_ROUNDS; round++) {
 		work->result->rounds++;
 		(void)sched_yield();
 		ids_walk(&left, work, ask_destroy);

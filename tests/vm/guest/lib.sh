@@ -35,7 +35,10 @@ log=/tmp/broker.log
 broker_start() {
 	mkdir -p $run
 	close_nodes
-	[ $# -gt 0 ] && [ "$1" = again ] || cat >/tmp/policy.yaml
+	if [ "${1:-}" != again ]; then # a second time in one case: the same policy, the log goes on
+		cat >/tmp/policy.yaml
+		: >$log
+	fi
 	mkfifo /tmp/ready.$$
 	iommu-brokerd --policy /tmp/policy.yaml --run-dir $run --backend kernel --libexec-dir /broker \
 		--ready-fd 9 --foreground --log $log ${broker_options:-} 9>/tmp/ready.$$ &
@@ -63,10 +66,19 @@ await() {
 	tries=0
 	until eval "$1"; do
 		tries=$((tries + 1))
-		[ $tries -lt 600 ] || fail "waited in vain: $1"
+		[ $tries -lt 300 ] || fail "waited in vain: $1"
 		usleep 50000
 	done
 }
 
 # The process of a session, by its number.
 session_pid() { sed -n "s/.*session\.start .*session=$1 .*[ ]pid=\([0-9]*\) .*/\1/p" $log | tail -n 1; }
+
+# The same in the background, with what it says in a file: as_start UID FILE COMMAND…; its process is $client. Its input is fd $as_input.
+as_start() {
+	uid=$1 out=$2
+	shift 2
+	: >"$out"
+	/usr/bin/setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --bounding-set=-all "$@" >"$out" 2>&1 <&"${as_input:-0}" &
+	client=$!
+}
