@@ -43,9 +43,8 @@ static const char *errno_name(int error)
 static void start_or_refuse(struct supervisor *supervisor, const char *socket_name,
 	const struct peer *peer, struct tenant *tenant, int client_fd)
 {
-	struct welcome_refusal refusal = {
-		.error = "EAGAIN", .message = "no session can be started now"};
-	char rule[CONTROL_RULE_MAX];
+	struct welcome_refusal refusal = {.error = "EAGAIN"};
+	char rule[CONTROL_RULE_MAX], message[64];
 	int error;
 
 	error = session_start(supervisor, tenant, peer, client_fd);
@@ -60,8 +59,9 @@ static void start_or_refuse(struct supervisor *supervisor, const char *socket_na
 			.limit = tenant_connections_max(tenant),
 			.used = tenant->slots_count};
 	} else {
-		audit_say(supervisor->audit, AUDIT_ERROR, "session.not-started", "%s",
+		(void)snprintf(message, sizeof(message), "no session can be started now: %s",
 			errno_name(error));
+		refusal.message = message;
 	}
 	refuse(supervisor, socket_name, peer, tenant, client_fd, &refusal);
 }

@@ -2,12 +2,15 @@
 /* Who gets a session: told apart by the socket, refused with a reason in the protocol's own words, limited before a fork. */
 #include "tests/unit/supervisor/fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client.pb-c.h"
@@ -164,6 +167,93 @@ static void a_file_in_the_place_of_a_socket_is_left_alone(void **state)
 	broker_remove(&own);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static unsigned int broker_fds(const struct broker *own)
+{
+	unsigned int n = 0;
+	char path[64];
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)own->pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2; /* . and .. */
+}
+
+static struct rlimit broker_fd_limit(const struct broker *own, rlim_t max)
+{
+	struct rlimit old, limit;
+
+	assert_int_equal(prlimit(own->pid, RLIMIT_NOFILE, NULL, &old), 0);
+	limit = (struct rlimit){.rlim_cur = max, .rlim_max = old.rlim_max};
+	assert_int_equal(prlimit(own->pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	return old;
+}
+
+static size_t log_lines(const struct broker *own, const char *text)
+{
+	char path[128], line[4096];
+	size_t n = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/log", own->dir);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		n += strstr(line, text) != NULL;
+	(void)fclose(file);
+	return n;
+}
+
+/* At each number of fds that it may still open it refuses or waits, and serves when there are fds again. What it says of
+ * it is within the budget for refusals: 20 lines at once, 5 a second. */
+static void without_fds_it_refuses_in_few_lines_and_recovers(void **state)
+{
+	const uint64_t begin_ms = now_ms();
+	struct broker own;
+	union control_message first;
+	struct rlimit old;
+	unsigned int fds;
+	size_t refused;
+
+	(void)state;
+	broker_start(&own, policy_two_tenants, NULL);
+	close(session_begin(&own, "alpha.sock"));
+	assert_logged(&own, "session.end"); /* its fds are closed */
+	fds = broker_fds(&own);
+	for (unsigned int spare = 1; spare < 8; spare++) {
+		old = broker_fd_limit(&own, fds + spare);
+		for (unsigned int i = 0; i < 40; i++) {
+			int client = client_connect(&own, "t/beta/beta.sock");
+
+			(void)session_hears(client, &first, NULL);
+			close(client);
+		}
+		assert_int_equal(prlimit(own.pid, RLIMIT_NOFILE, &old, NULL), 0);
+		close(session_begin(&own, "alpha.sock"));
+	}
+	old = broker_fd_limit(&own, 3);
+	close(client_connect(&own, "alpha.sock"));
+	assert_logged(&own, "listen.paused");
+	assert_int_equal(prlimit(own.pid, RLIMIT_NOFILE, &old, NULL), 0);
+	close(session_begin(&own, "alpha.sock"));
+	assert_int_equal(broker_stop(&own), 0);
+	refused = log_lines(&own, "EMFILE");
+	assert_true(refused > 0);
+	assert_true(refused <= 20 + 1 + (now_ms() - begin_ms) / 200);
+	broker_remove(&own);
+}
+
 /* Who rules the directory could have a mode set through a link of his, or answer in the broker's place. */
 static void a_directory_that_others_rule_is_refused(void **state)
 {
@@ -253,6 +343,7 @@ int main(void)
 		TEST(the_hosts_limit_is_a_pair),
 		TEST(sockets_have_the_policys_modes_and_leave_no_other_name),
 		cmocka_unit_test(a_file_in_the_place_of_a_socket_is_left_alone),
+		cmocka_unit_test(without_fds_it_refuses_in_few_lines_and_recovers),
 		cmocka_unit_test(a_directory_that_others_rule_is_refused),
 		cmocka_unit_test(two_sockets_of_one_path_are_refused),
 		cmocka_unit_test(missing_programs_are_named_before_anything_is_made),
