@@ -53,7 +53,16 @@ void admin_sessions_fill(
 	for (; session && ret->count < CONTROL_ADMIN_PAGE;
 		session = session_next(supervisor, session->id))
 		session_fill(session, &ret->sessions[ret->count++]);
-	ret->more = session != NULL;
+	if (session) {
+		ret->more = 1;
+		return;
+	}
+	if (ret->count)
+		after = ret->sessions[ret->count - 1].id;
+	while (ret->count < CONTROL_ADMIN_PAGE &&
+		foreigner_next(supervisor, after, &ret->sessions[ret->count]))
+		after = ret->sessions[ret->count++].id;
+	ret->more = ret->count == CONTROL_ADMIN_PAGE;
 }
 
 /* ---- devices ---------------------------------------------------------------------------------------------------- */

@@ -302,10 +302,12 @@ static int supervisor_run(struct supervisor *supervisor, int signal_fd)
 
 	if (!signals || event_add(signals, NULL))
 		return complain("events", "out of memory");
+	foreigners_find(supervisor, "/proc");
 	devices_start(supervisor);
 	supervisor_progress(supervisor);
 	(void)event_base_dispatch(supervisor->base);
 	event_free(signals);
+	foreigners_forget(supervisor);
 	if (!supervisor->stopping || leftovers(supervisor))
 		return -1;
 	audit_say(supervisor->audit, AUDIT_NOTICE, "stopped", "nothing is left over");
@@ -401,6 +403,7 @@ int main(int argc, char **argv)
 	supervisor.switch_uid = geteuid() == 0;
 	LIST_INIT(&supervisor.sessions.all);
 	LIST_INIT(&supervisor.admins.all);
+	LIST_INIT(&supervisor.foreigners.all);
 	helper_tasks_init(&supervisor.helpers, &supervisor);
 	if (policy_open(&supervisor) == 0 && uids_assign(&supervisor) == 0 &&
 		programs_find(&supervisor) == 0 && host_look(&supervisor) == 0) {

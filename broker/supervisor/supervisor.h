@@ -26,6 +26,7 @@
 
 #include "broker/supervisor/admin_server.h"
 #include "broker/supervisor/audit.h"
+#include "broker/supervisor/foreign.h"
 #include "broker/supervisor/helper_task.h"
 #include "broker/supervisor/inventory.h"
 #include "broker/supervisor/listen.h"
@@ -54,6 +55,7 @@ struct supervisor {
 	struct session_table sessions;
 	struct listeners listeners;
 	struct admins admins;
+	struct foreigners foreigners;
 	struct audit_bucket refusals; /* connections refused: a line each, within a budget */
 	bool serving; /* clients are accepted */
 	bool stopping;
