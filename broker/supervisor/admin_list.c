@@ -83,9 +83,13 @@ static void device_fill(const struct device *device, struct control_admin_device
 	ret->session = lease->session;
 	ret->age_ms = supervisor_now_ms() - device->since_ms;
 	ret->group = device->pci.has_group ? (int64_t)device->pci.group : -1;
+	if (lease->state == DEVICE_STATE_HELD && device->peer_pid > 0)
+		(void)snprintf(ret->holders, sizeof(ret->holders),
+			"lent to pid %d of uid %u, or who has it from there", (int)device->peer_pid,
+			(unsigned int)device->peer_uid);
 	if (device_is_real(device))
 		(void)device_reset_kind(device, ret->reset, sizeof(ret->reset));
-	if (!device_is_real(device) || strcmp(ret->reset, "none") == 0)
+	if (ret->reset[0] == '\0')
 		(void)snprintf(ret->reset, sizeof(ret->reset), "%s",
 			device_is_real(device) ? "none" : "model");
 }

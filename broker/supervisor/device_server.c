@@ -89,6 +89,8 @@ static void grant(struct device *device, struct session_proc *session,
 	int error;
 
 	device->last_session = 0;
+	device->peer_pid = session->peer.pid;
+	device->peer_uid = session->peer.uid;
 	device_changed(device);
 	session->devices++;
 	device->counted = session->tenant;

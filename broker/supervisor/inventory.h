@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "broker/common/control.h"
 #include "broker/supervisor/lease.h"
@@ -51,6 +52,8 @@ struct device {
 	bool releasing; /* given up by a session that goes on */
 	uint64_t
 		last_session; /* whose it was when it was cut, until it is lent again; 0: nobody's */
+	pid_t peer_pid; /* who connected to the session that had it last */
+	uid_t peer_uid;
 	uint32_t pasid_bits; /* as the last probe found */
 	struct event *probe_timer;
 	unsigned int probe_wait_ms, probe_tries;

@@ -14,8 +14,8 @@ static const struct ctl_command commands[] = {
 		"\n"
 		"Sizes are bytes. A device that is held was taken back, but somebody still refers "
 		"to "
-		"it; HOLDERS are the\n"
-		"processes of which that can be seen. A foreign session is one of a broker that "
+		"it: HOLDERS says\n"
+		"where to look. A foreign session is one of a broker that "
 		"was "
 		"killed: it runs on.\n",
 		ls_run},
