@@ -79,6 +79,19 @@ static void every_type_of_the_other_direction(void **state)
 	}
 }
 
+/* What only a process that serves an administrator may say, and what only it is told. */
+static void every_type_of_an_administrator(void **state)
+{
+	(void)state;
+	for (uint32_t type = CONTROL_ADMIN_SESSIONS; type < CONTROL_END; type++) {
+		union control_message message = message_of(type);
+
+		message.admin_ask.number = 1;
+		must_die_of(&message, control_size(type));
+	}
+	assert_logged(&broker, "a type that this side may not send");
+}
+
 static void every_type_with_a_byte_too_few_or_too_many(void **state)
 {
 	static const uint32_t types[] = {CONTROL_READY, CONTROL_DEVICE_OPEN, CONTROL_DEVICE_RELEASE,
@@ -201,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(garbage),
 		TEST(every_type_of_the_other_direction),
+		TEST(every_type_of_an_administrator),
 		TEST(every_type_with_a_byte_too_few_or_too_many),
 		TEST(larger_than_any_struct),
 		TEST(a_name_that_does_not_end),
