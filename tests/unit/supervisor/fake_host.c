@@ -78,8 +78,9 @@ void fake_attribute(
 	const struct fake_host *host, const char *address, const char *name, const char *text)
 {
 	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", address, name);
 
-	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", address, name);
+	assert_true(n > 0 && (size_t)n < sizeof(path));
 	fake_file(host, path, text, 0444);
 }
 

@@ -172,7 +172,7 @@ static void bind_again(struct scene *at)
 	(void)close(shared);
 	(void)close(memfd);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", at->fd);
-	(void)readlink(path, target, sizeof(target) - 1);
+	(void)!readlink(path, target, sizeof(target) - 1);
 	again = open(path, O_RDWR | O_CLOEXEC);
 	hostile_refused(again < 0 ? -errno : again, "open %s once more through /proc", target);
 }
