@@ -11,6 +11,8 @@
 #include "broker/supervisor/supervisor.h"
 
 #define PROBE_TRIES 5u
+#define RESET_TRIES 50u
+#define RESET_AGAIN_MS 100u
 
 static void probe_start(struct device *device);
 static void reset_start(struct device *device);
@@ -64,6 +66,7 @@ static void settle(struct device *device)
 	if (device->probe_timer)
 		event_free(device->probe_timer);
 	device->probe_timer = NULL;
+	device->probe_tries = 0;
 	device_changed(device);
 	if (device->supervisor->stopping)
 		return;
@@ -171,12 +174,41 @@ static void reset_end(struct device *device, enum reset_outcome outcome, const c
 	supervisor_progress(device->supervisor);
 }
 
+static void on_reset_timer(evutil_socket_t fd, short events, void *arg)
+{
+	struct device *device = arg;
+
+	(void)fd;
+	(void)events;
+	event_free(device->probe_timer);
+	device->probe_timer = NULL;
+	if (!device->supervisor->stopping)
+		reset_start(device);
+}
+
+/* Another device of its group is bound at the moment, for a probe or a reset of its own: the group is one context's at a
+ * time. 0: it is tried again. */
+static int reset_later(struct device *device)
+{
+	const struct timeval wait = timeval_of_ms(RESET_AGAIN_MS);
+
+	if (device->probe_tries >= RESET_TRIES || device->probe_timer)
+		return -EPERM;
+	device->probe_timer = evtimer_new(device->supervisor->base, on_reset_timer, device);
+	if (!device->probe_timer || event_add(device->probe_timer, &wait))
+		return -ENOMEM;
+	device->probe_tries++;
+	return 0;
+}
+
 static void reset_done(void *arg, const struct helper_report *report)
 {
 	const enum reset_outcome outcome = report->error == 0		  ? RESET_OK
 					   : report->error == -EOPNOTSUPP ? RESET_IMPOSSIBLE
 									  : RESET_FAILED;
 
+	if (report->error == -EPERM && reset_later(arg) == 0)
+		return;
 	reset_end(arg, outcome,
 		outcome == RESET_IMPOSSIBLE ? "it has no reset" : strerrordesc_np(-report->error));
 }

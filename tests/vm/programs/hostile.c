@@ -245,7 +245,7 @@ static void sysfs(const char *address)
 static void still_its_own(struct scene *at)
 {
 	static const uint64_t elsewhere[] = {0, OTHERS_IOVA, OTHERS_IOVA + 0x80000,
-		OWN_IOVA + 16 * 4096, 0xee00000, EDU_IOVA_LAST & ~UINT64_C(4095)};
+		OWN_IOVA + 16 * LAB_PAGE, 0xee00000, EDU_IOVA_LAST & ~UINT64_C(4095)};
 
 	lab_attach(at->conn, &at->device, at->ioas);
 	edu_stop(&at->device.edu);

@@ -16,7 +16,8 @@
 
 #define IOVA UINT64_C(0x1000000)
 #define BYTES (UINT64_C(1) << 20)
-#define SLOTS (BYTES / (2 * EDU_BLOCK_BYTES))
+#define SLOT_BYTES (UINT64_C(2) * EDU_BLOCK_BYTES) /* a block, and the place for its copy */
+#define SLOTS (BYTES / SLOT_BYTES)
 
 static uint8_t pattern(uint64_t offset)
 {
@@ -35,7 +36,7 @@ static void compare(const struct lab_memory *memory, const uint8_t *expected, ui
 static void one_round(struct iommub_conn *conn, iommub_id ioas, struct lab_device *device,
 	struct lab_memory *memory, uint8_t *expected, uint64_t round)
 {
-	uint64_t source = round * 7919 % SLOTS * 2 * EDU_BLOCK_BYTES;
+	uint64_t source = round * 7919 % SLOTS * SLOT_BYTES;
 	uint64_t target = source + EDU_BLOCK_BYTES;
 
 	for (uint64_t i = 0; i < EDU_BLOCK_BYTES; i++)
