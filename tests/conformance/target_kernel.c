@@ -43,14 +43,14 @@ static int node_open(const char *variable, unsigned int n)
 	char path[64];
 	int fd;
 
-	for (; words && n; n--) {
-		words = strchr(words, ' ');
-		words = words ? words + 1 : NULL;
+	if (!words)
+		words = "";
+	for (; n && *words; n--) {
+		words += strcspn(words, " ");
+		words += *words == ' ';
 	}
-	if (!words || !*words) {
-		skip(); /* does not return, which not everybody knows */
-		return -ENODEV;
-	}
+	if (!*words)
+		skip();
 	(void)snprintf(
 		path, sizeof(path), "/dev/vfio/devices/%.*s", (int)strcspn(words, " "), words);
 	fd = open(path, O_RDWR | O_CLOEXEC);

@@ -25,10 +25,14 @@ cp "$busybox" "$tree/bin/busybox"
 
 # Programs, and the libraries that the loader would look for.
 add_program() {
-	local program=$1 to=$2 library
-	cp "$program" "$tree/$to/"
+	local program=$1 folder=$2 library to
+	cp "$program" "$tree/$folder/"
 	{ ldd "$program" 2>/dev/null || true; } | grep -oE '/[^ ]+' | while read -r library; do
-		[ -e "$tree$library" ] || { mkdir -p "$tree$(dirname "$library")"; cp -L "$library" "$tree$library"; }
+		case $library in
+		/lib/* | /lib64/* | /usr/lib/*) to=$library ;;
+		*) to=/usr/lib/$(basename "$library") ;; # of the build tree, which may lie where the guest mounts something
+		esac
+		[ -e "$tree$to" ] || { mkdir -p "$tree$(dirname "$to")"; cp -L "$library" "$tree$to"; }
 	done
 }
 for program in "$build"/bin/*; do add_program "$program" broker; done
