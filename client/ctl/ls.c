@@ -110,7 +110,7 @@ static enum ctl_exit pages_print(int fd, bool devices, struct printer *printer)
 	Iommubroker__Admin__V1__ListSessions sessions = IOMMUBROKER__ADMIN__V1__LIST_SESSIONS__INIT;
 	Iommubroker__Admin__V1__ListDevices list = IOMMUBROKER__ADMIN__V1__LIST_DEVICES__INIT;
 	AdminRequest request = IOMMUBROKER__ADMIN__V1__REQUEST__INIT;
-	bool more = true;
+	bool more;
 
 	sessions.has_after = list.has_after = 1;
 	request.op_case = devices ? IOMMUBROKER__ADMIN__V1__REQUEST__OP_LIST_DEVICES
@@ -119,7 +119,7 @@ static enum ctl_exit pages_print(int fd, bool devices, struct printer *printer)
 		request.list_devices = &list;
 	else
 		request.list_sessions = &sessions;
-	while (more) {
+	do {
 		AdminResponse *response;
 
 		if (admin_send(fd, &request))
@@ -127,7 +127,6 @@ static enum ctl_exit pages_print(int fd, bool devices, struct printer *printer)
 		response = admin_receive(fd);
 		if (!response)
 			return CTL_NO_DAEMON;
-		more = false;
 		if (devices &&
 			response->kind_case == IOMMUBROKER__ADMIN__V1__RESPONSE__KIND_DEVICES) {
 			for (size_t i = 0; i < response->devices->n_devices; i++) {
@@ -148,7 +147,7 @@ static enum ctl_exit pages_print(int fd, bool devices, struct printer *printer)
 			return CTL_REFUSED;
 		}
 		admin_free(response);
-	}
+	} while (more);
 	return CTL_OK;
 }
 
