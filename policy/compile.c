@@ -15,8 +15,9 @@
  *     allow_unsafe_interrupts        no. What the broker otherwise refuses of a host: interrupts
  *     allow_noiommu                  no  that devices can forge, DMA that nothing translates,
  *     allow_open_nodes               no  device nodes that others than the broker can open
- *     session_uids {first, count}    0x70000000, 1024: from a range that systemd's uid map leaves
- * to nobody, above what containers use and below 2^31. The n-th tenant's sessions run as first + n.
+ *     session_uids {first, count}    0x70000000, 1024: where systemd's uid map has nobody, above
+ *                                    what containers use and below 2^31. One for each tenant's
+ *                                    sessions, and one for administrators' processes
  *   sockets                          required, at least one
  *     name, path                     required
  *     mode                           "0660"

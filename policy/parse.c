@@ -9,10 +9,10 @@
  *   more than POLICY_FILE_BYTES_MAX       bounds all else
  *   text.c's refusals                     the eye and the parser would differ
  *   depth, nodes, keys, scalar bytes      memory and time (the parser itself is quadratic in depth)
- *   anchors, aliases, merge keys          one line could mean a million; a reader cannot see what
- * holds tags                                  a value's type is its key's, never its own claim a
- * key twice, a key that is no word    one of them would be silently ignored a second document the
- * same
+ *   anchors, aliases, merge keys          one line could mean a million; what holds is not seen
+ *   tags                                  a value's type is its key's, never its own claim
+ *   a key twice, a key that is no word    one of them would be silently ignored
+ *   a second document                     the same
  *
  * libyaml, not libfyaml: libfyaml 0.7.12 never returns from the three bytes 25 22 a6, and its 0.7
  * has a known use after free; both were mended after Debian 12. libyaml's events give line and

@@ -5,8 +5,7 @@
  *   device.c             the calls: checks that are the same for both, then the transport
  *   device_vfio.c        transport: ioctls on a VFIO fd
  *   device_vfio_user.c   transport: what the vfio-user messages say
- *   device_wire.c        … and how one of them and its reply get over the socket before the
- *   deadline
+ *   device_wire.c        … and how each and its reply get over the socket before the deadline
  */
 #ifndef IOMMUB_CLIENT_LIB_DEVICE_H
 #define IOMMUB_CLIENT_LIB_DEVICE_H

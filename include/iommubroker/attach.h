@@ -6,9 +6,9 @@
  * here. The device itself is a file descriptor: registers, interrupts and reset are device.h's,
  * which works on any such fd, also one that another process passed on.
  *
- *       iommub_device_open(conn, &opts, &id, &fd);       // the broker's side: id; the device's: fd
- *       iommub_device_attach(conn, id, ioas, 0, NULL);   // from here on its DMA goes through the
- * IOAS iommub_device_from_fd(fd, …, &device);           // device.h: registers, interrupts
+ *     iommub_device_open(conn, &opts, &id, &fd);       // the broker's side: id; the device's: fd
+ *     iommub_device_attach(conn, id, ioas, 0, NULL);   // from here on its DMA uses the IOAS
+ *     iommub_device_from_fd(fd, …, &device);           // device.h: registers, interrupts
  *
  * The fd is a VFIO device fd on a host with an IOMMU, or a connected stream socket that speaks the
  * vfio-user protocol where the broker runs on its model; device.h tells them apart. Whoever holds a
