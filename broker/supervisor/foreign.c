@@ -155,10 +155,16 @@ void foreigners_find(struct supervisor *supervisor, const char *proc)
 
 void foreigners_forget(struct supervisor *supervisor)
 {
-	struct foreign *foreign;
+	struct foreign *foreign = LIST_FIRST(&supervisor->foreigners.all);
 
-	while ((foreign = LIST_FIRST(&supervisor->foreigners.all)))
-		foreign_remove(foreign);
+	while (foreign) {
+		struct foreign *next = LIST_NEXT(foreign, link);
+
+		foreign_free(foreign);
+		foreign = next;
+	}
+	LIST_INIT(&supervisor->foreigners.all);
+	supervisor->foreigners.count = 0;
 }
 
 bool foreigner_next(

@@ -18,6 +18,7 @@ tenants:
     limits: { locked_memory: 64MiB }
 EOF
 note "--- a session that does DMA"
+rm -f /tmp/stop
 mkfifo /tmp/stop
 exec 8<>/tmp/stop
 as_input=8 as_start 1001 /tmp/victim.out vm-victim $run/broker.sock edu
@@ -27,6 +28,7 @@ iommu-brokerctl revoke 1
 wait $client && fail "the client did not see the end"
 note "the client: $(tail -n 1 /tmp/victim.out)"
 as 1002 edu-dma --socket $run/broker.sock --device edu --wait --blocks 1 | tail -n 1
+await "iommu-brokerctl ls | grep -q '$edu_port1 .* free '"
 note "--- with an accomplice that has the fd, in the middle of a MAP of 512 MiB"
 as_start 1001 /tmp/holder.out vm-holder $run/broker.sock edu fd 0x20000000
 await 'grep -q mapping /tmp/holder.out'

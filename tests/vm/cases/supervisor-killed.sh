@@ -13,6 +13,7 @@ tenants:
     devices: [ { name: one, address: "$edu_port1" }, { name: two, address: "$edu_port2" } ]
     limits: { locked_memory: 64MiB }
 EOF
+rm -f /tmp/stop
 mkfifo /tmp/stop
 exec 8<>/tmp/stop
 as_input=8 as_start 1001 /tmp/victim.out vm-victim $run/broker.sock one
