@@ -8,7 +8,8 @@
  *     S bytes    send the bytes to the supervisor          F bytes    the same with an fd
  *     R          receive one packet from the supervisor and pass it on, with its fd
  *     C          close the control socket                  X          exit
- * S, F and C answer with one byte: 0, or the errno.
+ *     G          fill the tenant's account page with 0xff, and try to cut it off
+ * S, F, C and G answer with one byte: 0, or the errno.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,8 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "broker/common/account_page.h"
 #include "broker/common/control.h"
 #include "broker/common/seqpacket.h"
 
@@ -74,6 +77,20 @@ static void pass_on(void)
 		close(fd);
 }
 
+/* A page that another process has mapped and that is no longer in the file is SIGBUS to it. */
+static int account_spoil(void)
+{
+	void *page = mmap(NULL, ACCOUNT_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+		SESSION_FD_ACCOUNT, 0);
+
+	if (page == MAP_FAILED)
+		return errno;
+	memset(page, 0xff, ACCOUNT_PAGE_BYTES);
+	if (ftruncate(SESSION_FD_ACCOUNT, 0) == 0 || ftruncate(SESSION_FD_LIMITS, 0) == 0)
+		return EEXIST;
+	return 0;
+}
+
 static void obey(char letter, const void *bytes, size_t length)
 {
 	int pid = getpid(), null_fd = 0;
@@ -93,6 +110,9 @@ static void obey(char letter, const void *bytes, size_t length)
 	case 'F':
 		error = (unsigned char)-seqpacket_send(
 			SESSION_FD_CONTROL, bytes, length, &null_fd, letter == 'F' ? 1 : 0);
+		break;
+	case 'G':
+		error = (unsigned char)account_spoil();
 		break;
 	case 'C':
 		close(SESSION_FD_CONTROL);

@@ -257,6 +257,11 @@ int session_sends_fd(int client, const void *bytes, size_t length)
 	return sends(client, 'F', bytes, length);
 }
 
+int session_spoils_account(int client)
+{
+	return sends(client, 'G', NULL, 0);
+}
+
 void session_close_control(int client)
 {
 	assert_int_equal(sends(client, 'C', NULL, 0), 0);

@@ -47,6 +47,7 @@ size_t session_fds(int client, char *text, size_t bytes);
 int session_sends(int client, const void *bytes, size_t length); /* 0 or errno */
 int session_sends_fd(int client, const void *bytes, size_t length);
 void session_close_control(int client);
+int session_spoils_account(int client); /* 0 or errno */
 void session_asks(
 	int client, union control_message *message, enum control_type type, uint64_t serial);
 int session_hears(int client, union control_message *ret,

@@ -182,6 +182,43 @@ static void closing_the_control_socket_and_going_on(void **state)
 	close(alpha);
 }
 
+/* The supervisor stores into that page when a session ends, and shows to administrators what it says. */
+static void an_account_full_of_garbage_is_the_tenants_own_affair(void **state)
+{
+	union control_message message = message_of(CONTROL_LEND);
+	int alpha = session_begin(&broker, "alpha.sock");
+	int sibling = session_begin(&broker, "alpha.sock");
+
+	(void)state;
+	assert_int_equal(session_spoils_account(alpha), 0);
+	message.lend.bytes = 1;
+	session_asks(alpha, &message, CONTROL_LEND, 1);
+	assert_int_equal(session_hears(alpha, &message, NULL), CONTROL_LENT);
+	assert_int_equal(message.lent.lent_bytes, 1 << 20);
+	close(alpha);
+	assert_logged(&broker, "session.end");
+	/* A slot of that page, cleared; the sibling still has its own. */
+	alpha = session_begin(&broker, "alpha.sock");
+	message = message_of(CONTROL_LEND);
+	message.lend.bytes = UINT64_MAX;
+	session_asks(sibling, &message, CONTROL_LEND, 2);
+	assert_int_equal(session_hears(sibling, &message, NULL), CONTROL_LENT);
+	assert_int_equal(message.lent.lent_bytes, 1 << 20);
+	close(alpha);
+	close(sibling);
+}
+
+static void never_being_ready(void **state)
+{
+	int alpha = client_connect(&broker, "alpha.sock");
+
+	(void)state;
+	assert_true(session_pid(alpha) > 0);
+	assert_ended(alpha);
+	close(alpha);
+	assert_logged(&broker, "was not ready in time");
+}
+
 static void audit_texts_are_escaped_and_few(void **state)
 {
 	union control_message message = message_of(CONTROL_AUDIT);
@@ -223,6 +260,8 @@ int main(void)
 		TEST(a_file_descriptor),
 		TEST(asking_without_reading_the_answers),
 		TEST(closing_the_control_socket_and_going_on),
+		TEST(an_account_full_of_garbage_is_the_tenants_own_affair),
+		TEST(never_being_ready),
 		TEST(audit_texts_are_escaped_and_few),
 	};
 
