@@ -156,6 +156,25 @@ static void attach_by_pasid(struct scene *at)
 				strerrorname_np(error), refused[error]);
 }
 
+/* PASID 0 is the device itself, and a plain DETACH does not find what was attached so. */
+static void attach_by_no_pasid(struct scene *at)
+{
+	(void)hostile_detach(at->fd);
+	for (uint32_t id = 0; id < 256; id++) {
+		if (hostile_attach_pasid(at->fd, id, 0) < 0)
+			continue;
+		hostile_tried(0, "attach to id %u by PASID 0 (there DMA to the others' IOVA %s)",
+			id, dma_lands(at, OTHERS_IOVA) ? "LANDS" : "moves nothing");
+		(void)hostile_detach(at->fd);
+		hostile_tried(0, "detach it without a PASID (DMA to its own memory then %s)",
+			dma_lands(at, OWN_IOVA) ? "LANDS" : "moves nothing");
+		hostile_tried(hostile_detach_pasid(at->fd, 0), "detach it by PASID 0");
+		if (dma_lands(at, OWN_IOVA))
+			lab_fail("DMA of a detached device lands");
+	}
+	hostile_tried(hostile_attach(at->fd, at->ioas, NULL), "attach it as it was");
+}
+
 static void bind_again(struct scene *at)
 {
 	int memfd = memfd_create("hostile", MFD_CLOEXEC), again, shared = -1;
@@ -270,6 +289,7 @@ int main(int argc, char **argv)
 	setup(&at, argv[1], argv[2]);
 	attach_everywhere(&at);
 	attach_by_pasid(&at);
+	attach_by_no_pasid(&at);
 	bind_again(&at);
 	its_rights(&at);
 	other_tenant(&at, argv[3], argv + 5, argc - 5); /* argv[4] is its own */

@@ -11,6 +11,7 @@
 int hostile_attach(int device_fd, uint32_t id, uint32_t *ret_pt);
 int hostile_attach_pasid(int device_fd, uint32_t id, uint32_t pasid);
 int hostile_detach(int device_fd);
+int hostile_detach_pasid(int device_fd, uint32_t pasid);
 int hostile_bind(int device_fd, int iommufd);
 
 /* An attempt that must not succeed: it prints the result of it, and remembers a success. */

@@ -37,6 +37,14 @@ int hostile_detach(int device_fd)
 	return ioctl(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg) < 0 ? -errno : 0;
 }
 
+int hostile_detach_pasid(int device_fd, uint32_t pasid)
+{
+	struct vfio_device_detach_iommufd_pt arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_DETACH_PASID, .pasid = pasid};
+
+	return ioctl(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg) < 0 ? -errno : 0;
+}
+
 int hostile_bind(int device_fd, int iommufd)
 {
 	struct vfio_device_bind_iommufd arg = {

@@ -8,7 +8,8 @@
  *      mapper      (the main thread) asks for a MAP of a large file, again and again
  *      puncher     makes a hole of that file when the broker has allocated it, so that the kernel has to do that again inside the MAP;
  *                  says "inside a MAP" the first time
- *      attacher    attaches one device to every small id, past the broker, without a pause; one for each device
+ *      attacher    attaches one device to every small id, past the broker, without a pause, with PASID 0 and without one;
+ *                  one for each device
  *      ringer      rings the first device's doorbell: a transfer to the target takes it 100 ms
  *      watcher     looks at the target. Bytes in it: a transfer has landed, and they are wiped
  *
@@ -77,14 +78,18 @@ static unsigned int phase(void)
 static void *attacher(void *arg)
 {
 	const struct lab_device *device = arg;
+	unsigned int round = 0;
 	int fd = iommub_device_get_fd(device->device);
 
-	while (!atomic_load(&at.stop))
+	for (; !atomic_load(&at.stop); round++)
 		for (uint32_t id = 1; id <= IDS; id++) {
 			unsigned int when = phase();
+			int result;
 
 			atomic_fetch_add(&counted.attaches[when], 1);
-			if (hostile_attach(fd, id, NULL) < 0)
+			result = round % 2 ? hostile_attach(fd, id, NULL)
+					   : hostile_attach_pasid(fd, id, 0);
+			if (result < 0)
 				continue;
 			atomic_fetch_add(&counted.attached[when], 1);
 			atomic_store(&counted.last_attached_ms, lab_now_ms());
