@@ -22,6 +22,7 @@
 #include "iommufd_uapi.h"
 
 #define SLICE 1024u
+#define PAGE UINT64_C(4096)
 #define DESTROY_ROUNDS 100000u
 #define DENSE                                                                                      \
 	4096u /* where an honest session has all its ids; dealt with before the others are looked at */
@@ -68,19 +69,52 @@ static void ids_walk(struct id_set *set, struct helper_work *work,
 			ask(work, word * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
+/* From iova to the last. 0 or -errno. */
+static int unmap_from(struct helper_work *work, uint32_t id, uint64_t iova)
+{
+	struct iommu_ioas_unmap arg = {.size = sizeof(arg),
+		.ioas_id = id,
+		.iova = iova,
+		.length = iova ? -iova : UINT64_MAX};
+
+	if (ioctl(work->fds[0], IOMMU_IOAS_UNMAP, &arg) < 0)
+		return -errno;
+	work->result->unmapped_bytes += arg.length;
+	return 0;
+}
+
+/*
+ * UNMAP goes upwards and stops at what a MAP is busy with, so what is mapped above that would stay for as long as the MAP takes.
+ * It answers EBUSY to every range that begins in or below the busy one, and to none that begins above: the lowest of these
+ * is found by halving, and asking for it takes all that is there. One process maps, one call at a time: there is one busy range.
+ */
+static void unmap_above_busy(struct helper_work *work, uint32_t id)
+{
+	uint64_t busy_page = 0, free_page = UINT64_MAX / PAGE;
+
+	while (free_page - busy_page > 1) {
+		uint64_t page = busy_page + (free_page - busy_page) / 2;
+
+		if (unmap_from(work, id, page * PAGE) == -EBUSY)
+			busy_page = page;
+		else
+			free_page = page;
+	}
+}
+
 static void ask_unmap(struct helper_work *work, uint32_t id)
 {
-	struct iommu_ioas_unmap arg = {
-		.size = sizeof(arg), .ioas_id = id, .iova = 0, .length = UINT64_MAX};
+	int result = unmap_from(work, id, 0);
 
-	if (ioctl(work->fds[0], IOMMU_IOAS_UNMAP, &arg) == 0) {
+	if (result == 0) {
 		id_add(&ioases, id);
 		id_remove(&busy, id);
-		work->result->unmapped_bytes += arg.length;
-	} else if (errno == ENOENT) { /* no such object, or none that maps */
+	} else if (result == -ENOENT) { /* no such object, or none that maps */
 		id_remove(&ioases, id);
 		id_remove(&busy, id);
 	} else { /* also an errno that nobody has seen: better once more than once too little */
+		if (result == -EBUSY && !id_in(&busy, id))
+			unmap_above_busy(work, id);
 		id_add(&ioases, id);
 		id_add(&busy, id);
 	}
