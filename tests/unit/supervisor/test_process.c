@@ -190,6 +190,28 @@ static void a_session_has_the_tenants_limits(void **state)
 	close(alpha);
 }
 
+/* With a limit so low that every host lets us have it: the one above may be cut by our own. */
+static void a_session_may_lock_what_its_tenant_may(void **state)
+{
+	static const char policy[] = "version: 1\n"
+				     "host: { locked_memory: 64MiB }\n"
+				     "sockets: [ { name: main, path: main.sock } ]\n"
+				     "tenants:\n"
+				     "  - name: alpha\n"
+				     "    match: { socket: main }\n"
+				     "    limits: { locked_memory: 32KiB }\n";
+	struct broker own;
+	int alpha;
+
+	(void)state;
+	broker_start(&own, policy, NULL);
+	alpha = session_begin(&own, "main.sock");
+	assert_int_equal(limit_of(session_pid(alpha), "Max locked memory"), 32 << 10);
+	close(alpha);
+	assert_int_equal(broker_stop(&own), 0);
+	broker_remove(&own);
+}
+
 static void a_session_has_no_environment_and_no_directory_of_ours(void **state)
 {
 	int alpha = session_begin(&broker, "alpha.sock");
@@ -322,6 +344,7 @@ int main(void)
 		TEST(a_session_has_no_power_at_all),
 		TEST(a_session_has_exactly_the_fds_listed),
 		TEST(a_session_has_the_tenants_limits),
+		cmocka_unit_test(a_session_may_lock_what_its_tenant_may),
 		TEST(a_session_has_no_environment_and_no_directory_of_ours),
 		TEST(setup_says_what_the_policy_says),
 		TEST(memory_is_lent_in_chunks_and_comes_back),
