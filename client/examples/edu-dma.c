@@ -34,6 +34,7 @@ static const char usage[] =
 	"/run/iommu-broker/broker.sock)\n"
 	"  --device NAME    which device (default: edu0)\n"
 	"  --bytes N        how much memory to map, in bytes (default: 8388608)\n"
+	"  --hugepages      make that memory of huge pages\n"
 	"  --blocks N       how many blocks of 2048 bytes to move (default: 16)\n"
 	"  --expect-clean   first look whether the device's buffer is all zero: nothing is left of "
 	"its last user\n"
@@ -48,7 +49,7 @@ struct options {
 	const char *device;
 	uint64_t bytes;
 	uint64_t blocks;
-	bool expect_clean, fault, wait, hold;
+	bool expect_clean, fault, wait, hold, hugepages;
 };
 
 struct job {
@@ -123,8 +124,11 @@ static int memory(struct job *job)
 		.iova = MAP_IOVA,
 		.flags = MAP_BOTH | IOMMUB_MAP_FIXED};
 	void *addr;
-	int err = iommub_memory_create(job->conn, &opts, &job->memory, NULL, &addr);
+	int err;
 
+	if (job->options->hugepages)
+		opts.flags |= IOMMUB_MEMORY_HUGE;
+	err = iommub_memory_create(job->conn, &opts, &job->memory, NULL, &addr);
 	if (err < 0)
 		return refused(job, "make memory", err);
 	job->bytes = addr;
@@ -356,8 +360,8 @@ static int options_parse(int argc, char **argv, struct options *options)
 		{"device", required_argument, NULL, 'd'}, {"bytes", required_argument, NULL, 'b'},
 		{"blocks", required_argument, NULL, 'n'}, {"expect-clean", no_argument, NULL, 'c'},
 		{"fault", no_argument, NULL, 'f'}, {"wait", no_argument, NULL, 'w'},
-		{"hold", no_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"hold", no_argument, NULL, 'o'}, {"hugepages", no_argument, NULL, 'g'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int letter, err = 0;
 
 	while (err == 0 && (letter = getopt_long(argc, argv, "h", table, NULL)) != -1) {
@@ -385,6 +389,9 @@ static int options_parse(int argc, char **argv, struct options *options)
 			break;
 		case 'o':
 			options->hold = true;
+			break;
+		case 'g':
+			options->hugepages = true;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
