@@ -204,3 +204,44 @@ void run_force(const struct pci_facts *device, bool by_pasid)
 	end(scene.attacher);
 	(void)waitpid(scene.session, NULL, 0);
 }
+
+void run_unmap_alone(const struct pci_facts *device)
+{
+	struct scene scene = scene_open(device, false);
+	const struct helper_request detach_request = {0}, unmap_request = {.ids = HELPER_IDS_MAX};
+	struct helper_child detach, unmap;
+	struct helper_result result;
+	unsigned int before, after;
+	double last = 0, begun;
+	bool inside;
+	int status;
+
+	scene.ringer = start(&scene, ringer);
+	before = watch(&scene, now_ms() + 500, NULL, &last);
+	scene.session = start(&scene, session);
+	while (*scene.mapping == 0)
+		(void)usleep(1000);
+	before += watch(&scene, now_ms() + 200, NULL, &last);
+	need(before > 0, "no DMA at all: nothing would be shown");
+	unmap = helper_begin("sweep-unmap", HELPER_SWEEP_UNMAP, &unmap_request, &scene.context, 1);
+	helper_await_filter(&unmap);
+	begun = now_ms();
+	(void)watch(&scene, begun + GRACE_MS, NULL, &last);
+	after = watch(&scene, begun + GRACE_MS + 500, NULL, &last);
+	inside = *scene.mapping == 1;
+	printf("%u transfers arrived before the unmapping, %u in 500 ms after; the session is "
+	       "still %s "
+	       "its MAP\n",
+		before, after, inside ? "inside" : "past");
+	(void)kill(scene.session, SIGKILL);
+	end(scene.ringer);
+	(void)waitpid(scene.session, &status, 0);
+	detach = helper_begin(
+		"sweep-detach", HELPER_SWEEP_DETACH, &detach_request, &scene.device, 1);
+	result = helper_end(&unmap, NULL);
+	need(result.error == 0, "sweep-unmap");
+	(void)shutdown(detach.socket_fd, SHUT_WR);
+	(void)helper_end(&detach, NULL);
+	need(after == 0, "DMA above a MAP in flight");
+	need(inside, "the MAP was over too early: nothing is shown");
+}

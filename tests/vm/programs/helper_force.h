@@ -10,4 +10,7 @@
  * attached as ever, or by PASID 0, which DETACH alone does not undo. */
 void run_force(const struct pci_facts *device, bool by_pasid);
 
+/* The unmapping sweep without the other: what lies above a MAP in flight goes while that MAP goes on. */
+void run_unmap_alone(const struct pci_facts *device);
+
 #endif

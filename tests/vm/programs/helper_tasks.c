@@ -150,6 +150,8 @@ int main(int argc, char **argv)
 		run_force(&device, false);
 	else if (strcmp(argv[2], "force-pasid0") == 0)
 		run_force(&device, true);
+	else if (strcmp(argv[2], "unmap-alone") == 0)
+		run_unmap_alone(&device);
 	else
 		need(false, "no such task");
 	return 0;
