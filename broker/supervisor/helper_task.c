@@ -33,28 +33,26 @@ struct helper_task {
 	int error; /* why it could not be started */
 };
 
-static const struct kind {
-	const char *name;
-	bool sweep;
-} kinds[HELPER_KINDS] = {
-	[HELPER_DEVICE_RESET] = {"device-reset", false},
-	[HELPER_OPEN] = {"open", false},
-	[HELPER_PROBE] = {"probe", false},
-	[HELPER_RESET] = {"reset", false},
-	[HELPER_SWEEP_DETACH] = {"sweep-detach", true},
-	[HELPER_SWEEP_UNMAP] = {"sweep-unmap", true},
-	[HELPER_SCRUB] = {"scrub", false},
+static const char *const kinds[HELPER_KINDS] = {
+	[HELPER_DEVICE_RESET] = "device-reset",
+	[HELPER_OPEN] = "open",
+	[HELPER_PROBE] = "probe",
+	[HELPER_RESET] = "reset",
+	[HELPER_SWEEP_DETACH] = "sweep-detach",
+	[HELPER_SWEEP_UNMAP] = "sweep-unmap",
+	[HELPER_SCRUB] = "scrub",
 };
 
 static void lane_next(struct helper_lane *lane);
 
 const char *helper_kind_name(enum helper_kind kind)
 {
-	return (unsigned int)kind < HELPER_KINDS ? kinds[kind].name : NULL;
+	return (unsigned int)kind < HELPER_KINDS ? kinds[kind] : NULL;
 }
 
-static void lane_init(struct helper_lane *lane)
+static void lane_init(struct helper_lane *lane, unsigned int max)
 {
+	lane->max = max;
 	lane->running_count = 0;
 	TAILQ_INIT(&lane->running);
 	TAILQ_INIT(&lane->queued);
@@ -64,8 +62,16 @@ void helper_tasks_init(struct helper_tasks *tasks, struct supervisor *supervisor
 {
 	tasks->supervisor = supervisor;
 	tasks->running_count = 0;
-	lane_init(&tasks->work);
-	lane_init(&tasks->sweeps);
+	lane_init(&tasks->work, HELPER_TASKS_MAX);
+	lane_init(&tasks->detaches, HELPER_SWEEPS_MAX);
+	lane_init(&tasks->unmaps, HELPER_SWEEPS_MAX);
+}
+
+static struct helper_lane *lane_of(struct helper_tasks *tasks, enum helper_kind kind)
+{
+	if (kind == HELPER_SWEEP_DETACH)
+		return &tasks->detaches;
+	return kind == HELPER_SWEEP_UNMAP ? &tasks->unmaps : &tasks->work;
 }
 
 static void task_free(struct helper_task *task)
@@ -259,15 +265,12 @@ static void lane_next(struct helper_lane *lane)
 	struct helper_task *task;
 
 	while ((task = TAILQ_FIRST(&lane->queued))) {
-		struct helper_tasks *tasks = task->tasks;
-		unsigned int max = lane == &tasks->sweeps ? HELPER_SWEEPS_MAX : HELPER_TASKS_MAX;
-
-		if (lane->running_count >= max)
+		if (lane->running_count >= lane->max)
 			return;
 		TAILQ_REMOVE(&lane->queued, task, link);
 		TAILQ_INSERT_TAIL(&lane->running, task, link);
 		lane->running_count++;
-		tasks->running_count++;
+		task->tasks->running_count++;
 		task_run(task);
 	}
 }
@@ -284,7 +287,7 @@ int helper_task_run(
 	if (!task)
 		return -ENOMEM;
 	task->tasks = tasks;
-	task->lane = kinds[job->kind].sweep ? &tasks->sweeps : &tasks->work;
+	task->lane = lane_of(tasks, job->kind);
 	task->request = job->request;
 	task->request.magic = HELPER_MAGIC;
 	task->request.kind = (uint32_t)job->kind;
@@ -354,5 +357,6 @@ void helper_tasks_stop_work(struct helper_tasks *tasks)
 void helper_tasks_stop(struct helper_tasks *tasks)
 {
 	lane_stop(&tasks->work);
-	lane_stop(&tasks->sweeps);
+	lane_stop(&tasks->detaches);
+	lane_stop(&tasks->unmaps);
 }

@@ -5,9 +5,9 @@
  * that (helper_protocol.h). A task that passes its deadline has failed at that moment; its process group is killed and
  * forgotten about once it can be reaped, which a process stuck in the kernel may put off.
  *
- * At most HELPER_TASKS_MAX run at a time; more wait, in order. The two sweeps are not among them but counted apart, since
- * force must not wait for somebody's reset: at most HELPER_SWEEPS_MAX. Sweeps of one session are started detach first,
- * so that in order at most one session waits for its other half.
+ * At most HELPER_TASKS_MAX run at a time; more wait, in order. The two sweeps are not among them, since force must not
+ * wait for somebody's reset, and each has a lane of its own, HELPER_SWEEPS_MAX wide: a detach ends only after an unmap
+ * has, so unmaps that waited behind detaches would wait for ever.
  */
 #ifndef IOMMUB_SUPERVISOR_HELPER_TASK_H
 #define IOMMUB_SUPERVISOR_HELPER_TASK_H
@@ -25,13 +25,13 @@ struct supervisor;
 
 struct helper_lane {
 	TAILQ_HEAD(helper_list, helper_task) running, queued;
-	unsigned int running_count;
+	unsigned int running_count, max;
 };
 
 struct helper_tasks {
 	struct supervisor *supervisor;
-	struct helper_lane work, sweeps;
-	unsigned int running_count; /* of both */
+	struct helper_lane work, detaches, unmaps;
+	unsigned int running_count; /* of all */
 };
 
 struct helper_report {

@@ -175,7 +175,7 @@ static void a_sweep_does_not_wait_for_other_work(void **state)
 	assert_int_equal(helper_task_run(&supervisor.helpers, &job, &task), 0);
 	assert_non_null(task);
 	assert_int_equal(supervisor.helpers.running_count, HELPER_TASKS_MAX + 1);
-	assert_int_equal(supervisor.helpers.sweeps.running_count, 1);
+	assert_int_equal(supervisor.helpers.unmaps.running_count, 1);
 	helper_tasks_stop(&supervisor.helpers);
 	(void)event_base_dispatch(supervisor.base);
 }
@@ -198,6 +198,26 @@ static void only_so_many_sweeps_run(void **state)
 	(void)event_base_dispatch(supervisor.base);
 }
 
+/* Each of them runs until an unmap has ended: one that waited behind them would never begin. */
+static void an_unmap_does_not_wait_for_detaches(void **state)
+{
+	struct helper_job job = {.kind = HELPER_SWEEP_DETACH,
+		.fds = &null_fd,
+		.fds_count = 1,
+		.deadline_ms = FOREVER_MS,
+		.done = on_done};
+
+	(void)state;
+	for (size_t i = 0; i < HELPER_SWEEPS_MAX + 1; i++)
+		assert_int_equal(helper_task_run(&supervisor.helpers, &job, NULL), 0);
+	assert_int_equal(supervisor.helpers.running_count, HELPER_SWEEPS_MAX);
+	job.kind = HELPER_SWEEP_UNMAP;
+	assert_int_equal(helper_task_run(&supervisor.helpers, &job, NULL), 0);
+	assert_int_equal(supervisor.helpers.running_count, HELPER_SWEEPS_MAX + 1);
+	helper_tasks_stop(&supervisor.helpers);
+	(void)event_base_dispatch(supervisor.base);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -210,6 +230,7 @@ int main(void)
 		TEST(after_a_stop_nobody_is_told),
 		TEST(a_sweep_does_not_wait_for_other_work),
 		TEST(only_so_many_sweeps_run),
+		TEST(an_unmap_does_not_wait_for_detaches),
 		TEST(unknown_tasks_and_too_many_fds_are_refused),
 	};
 
