@@ -27,7 +27,8 @@ enum lease_answer lease_open(struct lease *lease, uint64_t session, const struct
 {
 	switch (lease->state) {
 	case DEVICE_STATE_FREE:
-		if (lease->tenant && lease->tenant != tenant && lease->reset == POLICY_RESET_NONE)
+		if (lease->tenant && lease->tenant != tenant &&
+			(lease->reset == POLICY_RESET_NONE || reset == POLICY_RESET_REQUIRED))
 			return LEASE_NOT_RESET;
 		if (reset == POLICY_RESET_REQUIRED && lease->unresettable)
 			return LEASE_UNRESETTABLE;
@@ -115,7 +116,7 @@ const char *lease_answer_text(enum lease_answer answer)
 	case LEASE_UNRESETTABLE:
 		return "a device without a reset, and the policy requires one (reset: required)";
 	case LEASE_NOT_RESET:
-		return "used by another tenant before, and not reset since (reset: none)";
+		return "used by another tenant before, and not reset since";
 	case LEASE_GRANTED:
 	case LEASE_WAIT:
 	case LEASE_ANSWERS:

@@ -19,7 +19,8 @@
  *
  * A device starts in RESETTING too: what a former owner left is not known; and one of the kernel's in CUT, since a session
  * of a former supervisor may still have it. With `reset: none` or `unsafe` in the entry by which it was lent there is
- * nothing to reset: it is free at once (`unsafe` with `scrub` after that program), but after `none` only for the tenant that had it.
+ * nothing to reset: it is free at once (`unsafe` with `scrub` after that program), but after `none` only for the tenant that had it,
+ * and after `unsafe` for no other tenant whose own entry asks for a reset: both entries have a say.
  *
  * That a device has no reset at all shows when one is tried. If nobody was lent it before, it is then FREE for entries that do not
  * ask for a reset; an entry that does has been refused ever since, so that no owner stands before a reset that cannot be.
@@ -57,7 +58,7 @@ enum lease_answer {
 	LEASE_HELD,
 	LEASE_QUARANTINED,
 	LEASE_UNRESETTABLE, /* the entry asks for a reset, and the device has none */
-	LEASE_NOT_RESET, /* lent to another tenant before, and its policy says `reset: none` */
+	LEASE_NOT_RESET, /* another tenant's before and not reset since: its entry said `none`, or this one asks for a reset */
 	LEASE_ANSWERS
 };
 

@@ -113,8 +113,10 @@ static void walk(struct lease lease, unsigned int depth, unsigned int *visited)
 				if (event == CUT)
 					assert_int_equal(lease.session, parties[p].session);
 				/* From one tenant to another only over a reset, or `unsafe`. */
-				if (event == OPEN && lease.tenant && lease.tenant != tenant)
+				if (event == OPEN && lease.tenant && lease.tenant != tenant) {
 					assert_int_equal(lease.reset, POLICY_RESET_UNSAFE);
+					assert_int_not_equal(reset, POLICY_RESET_REQUIRED);
+				}
 				walk(next, depth - 1, visited);
 				if (event != OPEN)
 					break; /* the reset mode is part of an open only */
@@ -173,7 +175,10 @@ static void without_a_reset_only_the_same_tenant_gets_it_again(void **state)
 	assert_int_equal(lease_cut(&lease, 2), 0);
 	assert_int_equal(lease_probed(&lease, true), 0);
 	assert_int_equal(lease_probed(&lease, false), 0);
-	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_GRANTED);
+	/* Its former tenant did without a reset; the next one does not. */
+	assert_int_equal(
+		lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_NOT_RESET);
+	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_UNSAFE, false), LEASE_GRANTED);
 }
 
 /* Found at the start by trying: then only entries that do not ask for a reset get it, and one that does not never meets
