@@ -255,6 +255,8 @@ void device_waiting_answer(struct device *device)
 		device->lease.state != DEVICE_STATE_RESETTING &&
 		device->lease.state != DEVICE_STATE_CUT) {
 		wait_end(session);
+		if (session->killed)
+			continue; /* dead, if not yet reaped: it must not take it from who comes next */
 		open_now(device, session, session->waiting_entry, session->waiting_serial);
 	}
 }
