@@ -8,7 +8,7 @@
  *   filter, ledger, devices            their first reset runs in helpers
  *   ready                              when no device is in its first reset any more; only then is anybody accepted
  *
- * The end: SIGTERM or SIGINT stop the sockets, kill sessions and helpers, and wait until each is reaped. The exit code is
+ * The end: SIGTERM, SIGINT or SIGHUP stop the sockets, kill sessions and helpers, and wait until each is reaped. The exit code is
  * 0 only if then nothing is left over. SIGKILL ends nothing but this process: sessions go on, and a new supervisor
  * starts with fresh sockets, an empty table and (on the model) fresh devices; it neither knows nor touches them.
  */
@@ -266,7 +266,7 @@ static void on_signal(evutil_socket_t fd, short events, void *arg)
 	supervisor->stopping = true;
 	(void)sd_notify(0, "STOPPING=1");
 	audit_say(supervisor->audit, AUDIT_NOTICE, "stopping", "%s",
-		info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+		sigabbrev_np((int)info.ssi_signo));
 	listeners_close(supervisor);
 	helper_tasks_stop_work(&supervisor->helpers);
 	devices_stop(supervisor);
@@ -325,6 +325,7 @@ static int signals_block(void)
 	(void)sigemptyset(&stop);
 	(void)sigaddset(&stop, SIGTERM);
 	(void)sigaddset(&stop, SIGINT);
+	(void)sigaddset(&stop, SIGHUP); /* its default would end us with the sockets left behind */
 	(void)sigprocmask(SIG_BLOCK, &stop, NULL);
 	return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -241,14 +241,14 @@ static bool has_ended(void *arg)
 	return waitpid(pid, status, WNOHANG) == pid;
 }
 
-void harness_broker_stop(struct harness_broker *broker)
+void harness_broker_stop_by(struct harness_broker *broker, int signal_number)
 {
 	bool last = true;
 	int status[2] = {0, broker->pid};
 
 	assert_int_not_equal(broker->pid, 0);
-	assert_int_equal(kill(broker->pid, SIGTERM), 0);
-	wait_until(has_ended, status, "the supervisor ends after SIGTERM");
+	assert_int_equal(kill(broker->pid, signal_number), 0);
+	wait_until(has_ended, status, "the supervisor ends after the signal");
 	broker->pid = 0;
 	if (!WIFEXITED(status[0]) || WEXITSTATUS(status[0]) != 0)
 		fail_msg("the supervisor ended with wait status 0x%x", (unsigned int)status[0]);
@@ -257,6 +257,11 @@ void harness_broker_stop(struct harness_broker *broker)
 	if (last)
 		wait_until(is_alone, NULL, "no process of the broker is left");
 	broker_forget(broker);
+}
+
+void harness_broker_stop(struct harness_broker *broker)
+{
+	harness_broker_stop_by(broker, SIGTERM);
 }
 
 int harness_teardown(void **state)

@@ -31,6 +31,8 @@ extern const char harness_policy_sockets[];
 struct harness_broker *harness_broker_start(const char *policy, const char *const *arguments);
 /* SIGTERM; status 0, no process left. Frees it. */
 void harness_broker_stop(struct harness_broker *broker);
+/* The same by another signal that is to end it. */
+void harness_broker_stop_by(struct harness_broker *broker, int signal_number);
 /* SIGKILL, and reaped. The directory stays: harness_broker_restart() starts another one there. */
 void harness_broker_kill(struct harness_broker *broker);
 void harness_broker_restart(struct harness_broker *broker);

@@ -68,6 +68,11 @@ static void stop_ends_with_status_zero(void **state)
 	broker = harness_broker_start(harness_policy_sockets, NULL);
 	wire_close(wire_open(broker, "alpha.sock"));
 	harness_broker_stop(broker);
+	/* Also by the hang-up of the terminal that it was started from, with a session that goes on. */
+	broker = harness_broker_start(harness_policy_sockets, NULL);
+	struct wire *wire = wire_open(broker, "alpha.sock");
+	harness_broker_stop_by(broker, SIGHUP);
+	wire_close(wire);
 }
 
 int main(void)
