@@ -10,8 +10,7 @@
  *
  * What differs from the kernel: an fd is known by its number, so a dup() of it is not; `arg` itself must be memory that is
  * there, or null (pointers inside of it are checked: EFAULT); a device's write to a file that was opened read-only or is
- * write-sealed faults; memory is counted as pinned, but not kept from moving; ATTACH by PASID 0, which on the kernel (7.3)
- * attaches the device itself in a way that only DETACH by PASID 0 undoes, is EINVAL like any other PASID.
+ * write-sealed faults; memory is counted as pinned, but not kept from moving.
  *
  * One thread at a time per machine. No signals, no threads, no output.
  */

@@ -7,6 +7,9 @@
  * Attaching a device that is attached replaces: the whole group moves, or nothing changes.
  *
  * To attach to an IOAS is to attach to one of its automatic page tables that suits the device, or to a new one.
+ *
+ * PASID 0 is the device itself, but who attached it by that name is remembered apart: then only ATTACH by PASID 0
+ * replaces it (a plain one is EBUSY, and the reverse), and only DETACH by PASID 0 detaches it (a plain one does nothing).
  */
 #include "broker/sim/model.h"
 
@@ -144,9 +147,25 @@ static int attach_automatic(struct sim_device *device, struct sim_ioas *ioas, at
 	return attach_new(device, ioas, attach, pt_id, ret_old);
 }
 
-int sim_device_attach(struct sim_device *device, uint32_t *pt_id)
+/* It is attached under its other name. */
+static int attach_busy(struct sim_device *device, struct sim_hwpt *hwpt, struct sim_hwpt **ret_old)
 {
-	attach_fn *attach = device->attached ? attach_replace : attach_first;
+	(void)device;
+	(void)hwpt;
+	(void)ret_old;
+	return -EBUSY;
+}
+
+static attach_fn *attach_how(const struct sim_device *device, bool by_pasid)
+{
+	if (!device->attached)
+		return attach_first;
+	return device->by_pasid == by_pasid ? attach_replace : attach_busy;
+}
+
+int sim_device_attach(struct sim_device *device, bool by_pasid, uint32_t *pt_id)
+{
+	attach_fn *attach = attach_how(device, by_pasid);
 	struct sim_hwpt *old = NULL;
 	struct sim_object *object;
 	int r = sim_object_find(device->context, *pt_id, SIM_OBJECT_ANY, &object);
@@ -163,9 +182,12 @@ int sim_device_attach(struct sim_device *device, uint32_t *pt_id)
 	default:
 		r = -EINVAL;
 	}
-	if (r == 0 && old)
+	if (r < 0)
+		return r;
+	device->by_pasid = by_pasid;
+	if (old)
 		sim_hwpt_put(device->context, old);
-	return r;
+	return 0;
 }
 
 void sim_device_detach(struct sim_device *device)

@@ -138,15 +138,17 @@ void sim_device_unbind(struct sim_device *device)
 		sim_context_free(context);
 }
 
-/* By PASID: no page table here is made for it, which is all that the kernel's checks come to. */
-static int attach_pasid(struct sim_device *device, uint32_t pasid, uint32_t pt_id)
+/* By PASID other than 0: no page table here is made for it, which is all that the kernel's checks come to. */
+static int attach_pasid(struct sim_device *device, uint32_t pasid, uint32_t *pt_id)
 {
 	struct sim_object *object;
 	int r;
 
+	if (pasid == 0)
+		return sim_device_attach(device, /* by_pasid= */ true, pt_id);
 	if (pasid > INT32_MAX)
 		return -ENOSPC;
-	r = sim_object_find(device->context, pt_id, SIM_OBJECT_ANY, &object);
+	r = sim_object_find(device->context, *pt_id, SIM_OBJECT_ANY, &object);
 	return r < 0 ? r : -EINVAL;
 }
 
@@ -166,10 +168,12 @@ int sim_device_attach_ioctl(struct sim_device *device, void *arg)
 		if (attach.argsz < sizeof(attach))
 			return -EINVAL;
 		memcpy(&attach, arg, sizeof(attach));
-		return attach_pasid(device, attach.pasid, attach.pt_id);
 	}
 	id = attach.pt_id;
-	r = sim_device_attach(device, &id);
+	if (attach.flags & VFIO_DEVICE_ATTACH_PASID)
+		r = attach_pasid(device, attach.pasid, &id);
+	else
+		r = sim_device_attach(device, /* by_pasid= */ false, &id);
 	if (r < 0)
 		return r;
 	memcpy((uint8_t *)arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id), &id,
@@ -181,15 +185,22 @@ int sim_device_detach_ioctl(struct sim_device *device, void *arg)
 {
 	const uint32_t min = offsetof(struct vfio_device_detach_iommufd_pt, pasid);
 	struct vfio_device_detach_iommufd_pt detach = {0};
+	bool by_pasid;
 
 	memcpy(&detach, arg, min);
 	if (detach.argsz < min)
 		return -EINVAL;
 	if (detach.flags & ~(uint32_t)VFIO_DEVICE_DETACH_PASID)
 		return -EINVAL;
-	if (detach.flags & VFIO_DEVICE_DETACH_PASID)
-		return detach.argsz < sizeof(detach) ? -EINVAL
-						     : 0; /* none is attached: nothing to do */
-	sim_device_detach(device);
+	by_pasid = detach.flags & VFIO_DEVICE_DETACH_PASID;
+	if (by_pasid) {
+		if (detach.argsz < sizeof(detach))
+			return -EINVAL;
+		memcpy(&detach, arg, sizeof(detach));
+		if (detach.pasid != 0)
+			return 0; /* none is attached: nothing to do */
+	}
+	if (device->by_pasid == by_pasid)
+		sim_device_detach(device);
 	return 0;
 }

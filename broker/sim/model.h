@@ -214,6 +214,7 @@ struct sim_device {
 	struct sim_device_object *object;
 	TAILQ_ENTRY(sim_device) attached_link; /* sim_group::attached */
 	bool attached;
+	bool by_pasid; /* attached by ATTACH with PASID 0; see attach.c */
 	uint32_t address_bits;
 	struct iommufd_sim_faults faults;
 };
@@ -226,7 +227,7 @@ int sim_device_bind(struct iommufd_sim *sim, struct sim_device *device, void *ar
 void sim_device_unbind(struct sim_device *device);
 int sim_device_attach_ioctl(struct sim_device *device, void *arg);
 int sim_device_detach_ioctl(struct sim_device *device, void *arg);
-int sim_device_attach(struct sim_device *device, uint32_t *pt_id);
+int sim_device_attach(struct sim_device *device, bool by_pasid, uint32_t *pt_id);
 void sim_device_detach(struct sim_device *device);
 
 /* ---- The machine (machine.c) and its ioctls (dispatch.c) ---- */

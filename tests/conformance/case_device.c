@@ -115,6 +115,49 @@ static void detach_errors(void **state)
 	assert_int_equal(detach(device), 0);
 }
 
+static int attach_by_pasid(int device, uint32_t pasid, uint32_t pt)
+{
+	struct vfio_device_attach_iommufd_pt arg = {.argsz = sizeof(arg),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pt_id = pt,
+		.pasid = pasid};
+
+	return conformance_ioctl(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg);
+}
+
+static int detach_by_pasid(int device, uint32_t pasid)
+{
+	struct vfio_device_detach_iommufd_pt arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_DETACH_PASID, .pasid = pasid};
+
+	return conformance_ioctl(device, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg);
+}
+
+static void pasid_zero(void **state)
+{
+	uint32_t ioas = new_ioas(), other = new_ioas(), pt = ioas;
+	int device = device_of(0, 0);
+
+	(void)state;
+	assert_int_equal(attach_by_pasid(device, 0, ioas), 0);
+	assert_int_equal(destroy(ioas), -EBUSY);
+	assert_int_equal(attach(device, &pt), -EBUSY);
+	assert_int_equal(detach(device), 0);
+	assert_int_equal(destroy(ioas), -EBUSY);
+	assert_int_equal(detach_by_pasid(device, 1), 0);
+	assert_int_equal(destroy(ioas), -EBUSY);
+	assert_int_equal(attach_by_pasid(device, 0, other), 0);
+	assert_int_equal(destroy(ioas), 0);
+	assert_int_equal(detach_by_pasid(device, 0), 0);
+	pt = other;
+	assert_int_equal(attach(device, &pt), 0);
+	assert_int_equal(attach_by_pasid(device, 0, other), -EBUSY);
+	assert_int_equal(detach_by_pasid(device, 0), 0);
+	assert_int_equal(destroy(other), -EBUSY);
+	assert_int_equal(detach(device), 0);
+	assert_int_equal(destroy(other), 0);
+}
+
 static void automatic(void **state)
 {
 	uint32_t ioas = new_ioas(), pt = ioas, pt_b = ioas, pt_c = ioas;
@@ -272,6 +315,9 @@ int run_device_cases(void)
 		CASE("A device that is not bound answers EINVAL to all else", not_bound),
 		CASE("BIND of a device whose group another context has is EPERM", group_owner),
 		CASE("ATTACH: EFAULT, EINVAL, ENOENT, and what a PASID comes to", attach_errors),
+		CASE("ATTACH by PASID 0 attaches the device itself, and only DETACH by PASID 0 "
+		     "undoes it",
+			pasid_zero),
 		CASE("DETACH: EINVAL; of what is not attached: nothing to do", detach_errors),
 		CASE("ATTACH to an IOAS shares an automatic HWPT, which goes with its last device",
 			automatic),
