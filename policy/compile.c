@@ -28,6 +28,9 @@
  *     devices                        none
  *       name, address, id            at least one (see device_finish)
  *       reset                        required
+ *       scrub [program, argument…]   none. With the device's address and node added it is run when
+ *                                    nobody has the device any more, after its reset; what is not
+ *                                    scrubbed is not lent
  *       mode                         mediated
  *     operations                     all of the protocol
  *     iova_windows {start, last}     one: everything
@@ -185,6 +188,54 @@ static const struct word reset_words[] = {
 };
 static const struct words resets = {"a rule for reset", reset_words, ARRAY_COUNT(reset_words)};
 
+/* The program and its arguments, as the helper that runs it takes them. */
+static int scrub_argument(const struct reader *reader, const struct node *item, size_t *used)
+{
+	struct value_error why = {""};
+	int r;
+
+	if (item->kind != NODE_SCALAR)
+		return reader_error(reader, item, "%s; expected %s", node_kind_name(item),
+			item->index ? "an argument" : "the path of a program");
+	r = item->index ? value_argument_check(item->text, &why)
+			: value_program_check(item->text, &why);
+	if (r < 0)
+		return reader_error(reader, item, "%s", why.text);
+	*used += strlen(item->text) + 1;
+	if (*used > POLICY_SCRUB_BYTES_MAX)
+		return reader_error(reader, item,
+			"ends at %zu bytes, each argument's end counted as one; expected at most "
+			"%u",
+			*used, POLICY_SCRUB_BYTES_MAX);
+	return 0;
+}
+
+static int read_scrub(const struct reader *reader, const struct node *node,
+	const struct field *field, void *object)
+{
+	struct policy_device *device = object;
+	size_t used = 0;
+	int r = schema_check_list(reader, node, field);
+	const char **scrub;
+
+	if (r < 0)
+		return r;
+	scrub = arena_alloc(reader->arena, node->count, sizeof(*scrub));
+	if (!scrub)
+		return -ENOMEM;
+	for (const struct node *item = node->first; item; item = item->next) {
+		r = scrub_argument(reader, item, &used);
+		if (r < 0)
+			return r;
+		scrub[item->index] = arena_copy(reader->arena, item->text, strlen(item->text));
+		if (!scrub[item->index])
+			return -ENOMEM;
+	}
+	device->scrub = scrub;
+	device->scrub_count = node->count;
+	return 0;
+}
+
 #define NOT_BUILT "is not built yet; expected 'mediated'"
 static const struct word mode_words[] = {
 	{"mediated", 1, NULL}, {"pre-bind", 2, NOT_BUILT}, {"delegate", 3, NOT_BUILT}};
@@ -206,6 +257,7 @@ static const struct field device_fields[] = {
 	{"address", read_address, AT(struct policy_device, address)},
 	{"id", read_pci_id, .has = offsetof(struct policy_device, has_id)},
 	{"reset", read_choice, AT(struct policy_device, reset), .more = &resets},
+	{"scrub", read_scrub, .min = 1, .max = POLICY_SCRUB_ARGUMENTS_MAX},
 	{"mode", read_device_mode, .more = &modes},
 };
 
@@ -216,6 +268,7 @@ static int device_finish(const struct reader *reader, const struct node *node, v
 {
 	struct policy_device *device = object;
 	const struct node *name = node_get(node, "name");
+	const struct node *scrub = node_get(node, "scrub");
 	struct address address = {0};
 
 	if (!name && !device->address[0] && !device->has_id)
@@ -230,6 +283,10 @@ static int device_finish(const struct reader *reader, const struct node *node, v
 		return reader_error(reader, name,
 			"one name for all devices of that id; expected their address too, or no "
 			"name");
+	if (scrub && device->reset == POLICY_RESET_NONE)
+		return reader_error_head(reader, scrub,
+			"with 'reset: none' no other tenant follows, and it would never run; "
+			"expected no such key");
 	return origin_make(reader, node, &device->origin);
 }
 

@@ -26,6 +26,8 @@
 #define POLICY_SOCKETS_MAX 1024u
 #define POLICY_TENANTS_MAX 1024u
 #define POLICY_DEVICES_MAX 256u /* entries of one tenant */
+#define POLICY_SCRUB_ARGUMENTS_MAX 32u /* the program is one of them */
+#define POLICY_SCRUB_BYTES_MAX 1023u /* of all of them, each with its NUL */
 #define POLICY_TENANT_CONNECTIONS_MAX                                                              \
 	56u /* ACCOUNT_SLOTS in broker/common/account.h; a test compares them */
 #define POLICY_NO_LIMIT UINT64_MAX
@@ -71,6 +73,8 @@ struct policy_device {
 	bool has_id;
 	uint16_t vendor, device; /* vendor:device */
 	enum policy_reset reset;
+	const char *const *scrub; /* a program and its arguments, run between two tenants */
+	size_t scrub_count; /* 0: none */
 	struct policy_origin origin;
 };
 

@@ -243,10 +243,8 @@ int value_owner_check(const char *text, struct value_error *error)
 	return 0;
 }
 
-int value_path_check(const char *text, struct value_error *error)
+static int path_text_check(const char *text, struct value_error *error)
 {
-	const size_t bytes_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-	const char *part = text[0] == '/' ? text + 1 : text;
 	char quoted[ERROR_QUOTE_MAX];
 
 	for (const char *at = text; *at; at++)
@@ -254,10 +252,14 @@ int value_path_check(const char *text, struct value_error *error)
 			return value_error(error,
 				"'%s'; expected a path of printable ASCII without blanks",
 				error_quote(text, quoted));
-	if (strlen(text) > bytes_max)
-		return value_error(error,
-			"a path of %zu bytes; expected at most %zu, the longest of a Unix socket",
-			strlen(text), bytes_max);
+	return 0;
+}
+
+static int path_parts_check(const char *text, struct value_error *error)
+{
+	const char *part = text[0] == '/' ? text + 1 : text;
+	char quoted[ERROR_QUOTE_MAX];
+
 	for (;;) {
 		size_t length = strcspn(part, "/");
 
@@ -270,4 +272,43 @@ int value_path_check(const char *text, struct value_error *error)
 			return 0;
 		part += length + 1;
 	}
+}
+
+int value_path_check(const char *text, struct value_error *error)
+{
+	const size_t bytes_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	int r = path_text_check(text, error);
+
+	if (r < 0)
+		return r;
+	if (strlen(text) > bytes_max)
+		return value_error(error,
+			"a path of %zu bytes; expected at most %zu, the longest of a Unix socket",
+			strlen(text), bytes_max);
+	return path_parts_check(text, error);
+}
+
+int value_program_check(const char *text, struct value_error *error)
+{
+	char quoted[ERROR_QUOTE_MAX];
+	int r;
+
+	if (text[0] != '/')
+		return value_error(error, "'%s'; expected the absolute path of a program",
+			error_quote(text, quoted));
+	r = path_text_check(text, error);
+	return r < 0 ? r : path_parts_check(text, error);
+}
+
+int value_argument_check(const char *text, struct value_error *error)
+{
+	char quoted[ERROR_QUOTE_MAX];
+	const char *at = text;
+
+	while (*at >= 0x20 && *at < 0x7f)
+		at++;
+	if (at == text || *at)
+		return value_error(error, "'%s'; expected an argument of printable ASCII",
+			error_quote(text, quoted));
+	return 0;
 }

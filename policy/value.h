@@ -32,6 +32,10 @@ int value_owner_check(const char *text, struct value_error *error);
 /* A socket's path: absolute or relative, no empty, '.' or '..' part, short enough for a
  * sockaddr_un. */
 int value_path_check(const char *text, struct value_error *error);
+/* A program's path: absolute, no empty, '.' or '..' part. */
+int value_program_check(const char *text, struct value_error *error);
+/* An argument of a program: printable ASCII, at least one character. */
+int value_argument_check(const char *text, struct value_error *error);
 
 /* The shortest way to write a size: "64MiB", "4097". */
 const char *value_size_format(uint64_t bytes, char buffer[32]);

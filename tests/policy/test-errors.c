@@ -246,7 +246,7 @@ static void test_devices(void **state)
 	static const struct row rows[] = {
 		{TENANT "  devices: ^edu0\n", "tenants.alpha.devices", "text; expected a list"},
 		{TENANT "  devices: [^edu0]\n", "tenants.alpha.devices[0]",
-			"text; expected a map of name, address, id, reset, mode"},
+			"text; expected a map of name, address, id, reset, scrub, mode"},
 		{TENANT "  devices: [{name: x}, ^{reset: none}]\n", "tenants.alpha.devices[1]",
 			"selects nothing; expected a name, an address or an id"},
 		{TENANT "  devices: [{name: ^Edu}]\n", "tenants.alpha.devices.Edu.name",
@@ -288,6 +288,43 @@ static void test_devices(void **state)
 
 	(void)state;
 	check_rows(rows, N_OF(rows));
+}
+
+#define SCRUB(text) TENANT "  devices: [{name: x, scrub: " text "}]\n"
+#define SCRUB_KEY "tenants.alpha.devices.x.scrub"
+
+static void test_scrub(void **state)
+{
+	static const struct row rows[] = {
+		{SCRUB("^/bin/scrub"), SCRUB_KEY, "text; expected a list"},
+		{SCRUB("^[]"), SCRUB_KEY, "an empty list; expected at least one, or no such key"},
+		{SCRUB("[^[/bin/scrub]]"), SCRUB_KEY "[0]",
+			"a list; expected the path of a program"},
+		{SCRUB("[/bin/scrub, ^{}]"), SCRUB_KEY "[1]", "a map; expected an argument"},
+		{SCRUB("[^bin/scrub]"), SCRUB_KEY "[0]",
+			"'bin/scrub'; expected the absolute path of a program"},
+		{SCRUB("[^'']"), SCRUB_KEY "[0]", "''; expected the absolute path of a program"},
+		{SCRUB("[^/bin/../scrub]"), SCRUB_KEY "[0]",
+			"'/bin/../scrub'; expected a path without empty, '.' or '..' parts"},
+		{SCRUB("[^/]"), SCRUB_KEY "[0]",
+			"'/'; expected a path without empty, '.' or '..' parts"},
+		{SCRUB("[^/bin/scrub it]"), SCRUB_KEY "[0]",
+			"'/bin/scrub it'; expected a path of printable ASCII without blanks"},
+		{SCRUB("[/bin/scrub, ^'']"), SCRUB_KEY "[1]",
+			"''; expected an argument of printable ASCII"},
+		{SCRUB("[/bin/scrub, ^\"a\\tb\"]"), SCRUB_KEY "[1]",
+			"'a?b'; expected an argument of printable ASCII"},
+		{SCRUB("[/bin/scrub, a, ^\"\\x7f\"]"), SCRUB_KEY "[2]",
+			"'?'; expected an argument of printable ASCII"},
+		{TENANT "  devices: [{name: x, reset: none, ^scrub: [/bin/scrub]}]\n", SCRUB_KEY,
+			"with 'reset: none' no other tenant follows, and it would never run; "
+			"expected no such key"},
+	};
+
+	(void)state;
+	check_rows(rows, N_OF(rows));
+	assert_true(loads(SCRUB("[/bin/scrub, 'a b ~!']")));
+	assert_true(loads(TENANT "  devices: [{name: x, reset: unsafe, scrub: [/s]}]\n"));
 }
 
 static void test_operations_and_memory(void **state)
@@ -444,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_tenants),
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_scrub),
 		cmocka_unit_test(test_operations_and_memory),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_limits),

@@ -118,6 +118,8 @@ static const struct row rows[] = {
 		NUMBER(D, reset, POLICY_RESET_UNSAFE, POLICY_RESET_REQUIRED)},
 	{"tenants.devices.reset", IN_DEVICES("name: x, reset: none"), IN_DEVICE,
 		NUMBER(D, reset, POLICY_RESET_NONE, POLICY_RESET_REQUIRED)},
+	{"tenants.devices.scrub", IN_DEVICES("name: x, scrub: [/bin/scrub, --all]"), IN_DEVICE,
+		NUMBER(D, scrub_count, 2, 0)},
 	/* One mode is built: what it decides is that others are refused (test-errors.c). */
 	{"tenants.devices.mode", IN_DEVICES("name: x, mode: mediated"), IN_DEVICE,
 		STRING(D, name, "x", ""), .inline_text = true},
@@ -234,7 +236,7 @@ static void test_no_row_without_a_test(void **state)
 
 	(void)state;
 	walk(&policy_language, "", &leaves);
-	assert_int_equal(leaves, 43);
+	assert_int_equal(leaves, 44);
 }
 
 /* What a session has where only the tenant's limit is said; what a small host lends at once. */
@@ -323,6 +325,32 @@ static void test_lists_in_pairs(void **state)
 		"0x100fff}\n");
 }
 
+/* All of it goes to the program, in order; 1023 bytes and 32 arguments of it, and not one more. */
+static void test_scrub(void **state)
+{
+	struct policy *policy = load_good(IN_DEVICES("name: x, scrub: [/bin/scrub, --all, 5]"));
+	const struct policy_device *device = policy->tenants[0].devices;
+	static const size_t rest[] = {1015, 1016}; /* beside "/s", "b", "c" and four NULs */
+
+	(void)state;
+	assert_int_equal(device->scrub_count, 3);
+	assert_string_equal(device->scrub[0], "/bin/scrub");
+	assert_string_equal(device->scrub[1], "--all");
+	assert_string_equal(device->scrub[2], "5");
+	policy_free(policy);
+	check_pair(TENANT "  devices:\n  - name: x\n    scrub: [/s", ", a#",
+		POLICY_SCRUB_ARGUMENTS_MAX - 1, "]\n");
+	for (size_t i = 0; i < N_OF(rest); i++) {
+		char argument[1100], text[1400];
+
+		memset(argument, 'a', sizeof(argument));
+		argument[rest[i]] = '\0';
+		snprintf(text, sizeof(text),
+			TENANT "  devices: [{name: x, scrub: [/s, b, c, %s]}]\n", argument);
+		assert_int_equal(loads(text), i == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_that_follow),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_lists_in_pairs),
+		cmocka_unit_test(test_scrub),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
