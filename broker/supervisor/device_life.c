@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "broker/common/memfd.h"
+#include "broker/supervisor/device_scrub.h"
 #include "broker/supervisor/device_server.h"
 #include "broker/supervisor/supervisor.h"
 
@@ -16,6 +18,7 @@
 
 static void probe_start(struct device *device);
 static void reset_start(struct device *device);
+static void scrub_start(struct device *device);
 
 void audit_device(const struct device *device, const struct session_proc *session,
 	const char *event, enum audit_level level, const char *why)
@@ -70,10 +73,14 @@ static void settle(struct device *device)
 	device_changed(device);
 	if (device->supervisor->stopping)
 		return;
-	if (device->lease.state == DEVICE_STATE_RESETTING)
-		reset_start(device);
-	else
+	if (device->lease.state != DEVICE_STATE_RESETTING) {
 		device_waiting_answer(device);
+	} else if (device->lease.reset == POLICY_RESET_REQUIRED) {
+		reset_start(device);
+	} else {
+		device->reset_outcome = RESET_OK;
+		scrub_start(device);
+	}
 	supervisor_progress(device->supervisor);
 }
 
@@ -158,20 +165,59 @@ static void probe_start(struct device *device)
 		probe_later(device);
 }
 
-/* ---- reset and scrub -------------------------------------------------------------------------------------------- */
+/* ---- scrub ------------------------------------------------------------------------------------------------------ */
 
-static void reset_end(struct device *device, enum reset_outcome outcome, const char *why)
+static void clear_end(struct device *device, enum reset_outcome outcome, const char *why)
 {
 	(void)lease_reset_done(&device->lease, outcome);
 	device_changed(device);
 	if (device->lease.state == DEVICE_STATE_QUARANTINED)
 		audit_device(device, NULL, "device.quarantined", AUDIT_ERROR, why);
-	else
+	device_waiting_answer(device);
+	supervisor_progress(device->supervisor);
+}
+
+static void scrub_done(void *arg, const struct helper_report *report)
+{
+	struct device *device = arg;
+	char why[96];
+
+	if (report->error) {
+		(void)snprintf(why, sizeof(why), "its scrub program: %s",
+			report->error == -EIO ? "did not end with 0"
+					      : strerrordesc_np(-report->error));
+		clear_end(device, RESET_FAILED, why);
+		return;
+	}
+	audit_device(device, NULL, "device.scrubbed", AUDIT_INFO, NULL);
+	clear_end(device, device->reset_outcome, NULL);
+}
+
+static void scrub_start(struct device *device)
+{
+	const struct helper_report failed = {
+		.error = device_scrub_start(device, scrub_done), .fd = -1};
+
+	if (failed.error)
+		scrub_done(device, &failed);
+}
+
+/* ---- reset ------------------------------------------------------------------------------------------------------ */
+
+static void reset_end(struct device *device, enum reset_outcome outcome, const char *why)
+{
+	const bool cleared = lease_is_cleared(&device->lease, outcome);
+
+	if (cleared)
 		audit_device(device, NULL,
 			outcome == RESET_OK ? "device.reset" : "device.unresettable", AUDIT_INFO,
 			outcome == RESET_OK ? NULL : why);
-	device_waiting_answer(device);
-	supervisor_progress(device->supervisor);
+	if (cleared && device->lease.scrub) {
+		device->reset_outcome = outcome;
+		scrub_start(device);
+	} else {
+		clear_end(device, outcome, why);
+	}
 }
 
 static void on_reset_timer(evutil_socket_t fd, short events, void *arg)
@@ -274,6 +320,7 @@ void devices_start(struct supervisor *supervisor)
 
 		if (device_is_real(device))
 			continue;
+		device_scrub_unknown(device);
 		device_changed(device);
 		reset_start(device);
 	}
@@ -295,6 +342,7 @@ void devices_look(struct supervisor *supervisor)
 			continue;
 		device->arrived = false;
 		lease_init_unknown(&device->lease);
+		device_scrub_unknown(device);
 		device_changed(device);
 		probe_first(device);
 	}

@@ -21,7 +21,6 @@
 
 #define DEVICE_RESET_MS 60000 /* what a reset may take before it counts as failed */
 #define DEVICE_PROBE_MS 120000
-#define DEVICE_SCRUB_MS 60000
 #define PROBE_FIRST_MS 20u
 #define PROBE_MOST_MS 1000u
 

@@ -7,6 +7,7 @@
 
 #include "broker/supervisor/control_server.h"
 #include "broker/supervisor/device_life.h"
+#include "broker/supervisor/device_scrub.h"
 #include "broker/supervisor/host_guard.h"
 #include "broker/supervisor/share_guard.h"
 #include "broker/supervisor/supervisor.h"
@@ -88,6 +89,7 @@ static void grant(struct device *device, struct session_proc *session,
 		.arg = device};
 	int error;
 
+	device_scrub_take(device, entry);
 	device->last_session = 0;
 	device->peer_pid = session->peer.pid;
 	device->peer_uid = session->peer.uid;
@@ -200,7 +202,7 @@ static void open_now(struct device *device, struct session_proc *session,
 	if (!within_limits(session, serial) || !guards_pass(device, session, entry, serial))
 		return;
 	answer = lease_open(
-		&device->lease, session->id, session->tenant, entry->reset, /* scrub= */ false);
+		&device->lease, session->id, session->tenant, entry->reset, entry->scrub_count > 0);
 	if (answer == LEASE_GRANTED)
 		grant(device, session, entry, serial);
 	else if (answer == LEASE_WAIT)

@@ -24,6 +24,7 @@
 #define HELPER_MAGIC 0x68656c70u
 #define HELPER_NODE_MAX 32u
 #define HELPER_ARGUMENTS_BYTES 1024u
+#define HELPER_ARGUMENTS_MAX 32u /* the program is one of them */
 #define HELPER_IDS_MAX (1u << 20)
 
 enum helper_kind {
@@ -42,7 +43,8 @@ struct helper_request {
 	uint32_t kind; /* enum helper_kind */
 	uint32_t fds_count; /* from fd 4 on */
 	char node[HELPER_NODE_MAX]; /* OPEN, PROBE, RESET, SCRUB: "vfio3" */
-	uint32_t major, minor; /* OPEN, PROBE, RESET: what the node must be */
+	uint32_t major,
+		minor; /* the same: what the node must be. SCRUB, major 0: of the model, `node` is its name */
 	uint32_t pasid_bits; /* SWEEP_DETACH: PASIDs below 1 << this are detached too; 0: none */
 	uint32_t ids; /* SWEEP_UNMAP: object ids to look at, from 1; at most HELPER_IDS_MAX */
 	char address[16]; /* SCRUB: "0000:00:05.0" */

@@ -170,8 +170,13 @@ static void on_death(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	if (waitid(P_PIDFD, (id_t)task->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	if (waitid(P_PIDFD, (id_t)task->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		info.si_pid == 0)
 		return;
+	/* What it left running may have the device open. Its number is its own until it is reaped. */
+	if (task->request.kind == HELPER_SCRUB)
+		(void)kill(-task->pid, SIGKILL);
+	(void)waitid(P_PIDFD, (id_t)task->pidfd, &info, WEXITED | WNOHANG);
 	task_report(task, &info, &report);
 	task_end(task, &report);
 }

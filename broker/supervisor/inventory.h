@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "broker/common/control.h"
+#include "broker/supervisor/helper_protocol.h"
 #include "broker/supervisor/lease.h"
 #include "broker/supervisor/sysfs_pci.h"
 #include "policy/policy.h"
@@ -54,6 +55,8 @@ struct device {
 		last_session; /* whose it was when it was cut, until it is lent again; 0: nobody's */
 	pid_t peer_pid; /* who connected to the session that had it last */
 	uid_t peer_uid;
+	char scrub[HELPER_ARGUMENTS_BYTES]; /* the program that follows, as a helper takes it */
+	enum reset_outcome reset_outcome; /* while that runs: of the reset before it */
 	uint32_t pasid_bits; /* as the last probe found */
 	struct event *probe_timer;
 	unsigned int probe_wait_ms, probe_tries;

@@ -82,14 +82,19 @@ int lease_probed(struct lease *lease, bool held)
 	return 0;
 }
 
+/* Without a tenant nothing is to be cleared: it is as we found it. */
+bool lease_is_cleared(const struct lease *lease, enum reset_outcome outcome)
+{
+	return outcome == RESET_OK || (outcome == RESET_IMPOSSIBLE && !lease->tenant);
+}
+
 int lease_reset_done(struct lease *lease, enum reset_outcome outcome)
 {
 	if (lease->state != DEVICE_STATE_RESETTING)
 		return -EINVAL;
 	if (lease->reset == POLICY_RESET_REQUIRED)
 		lease->unresettable = outcome == RESET_IMPOSSIBLE;
-	/* Without a tenant nothing is to be cleared: it is as we found it. */
-	if (outcome == RESET_OK || (outcome == RESET_IMPOSSIBLE && !lease->tenant)) {
+	if (lease_is_cleared(lease, outcome)) {
 		lease->state = DEVICE_STATE_FREE;
 		lease->tenant = NULL;
 	} else {
@@ -112,7 +117,7 @@ const char *lease_answer_text(enum lease_answer answer)
 		       "of "
 		       "its registers, an unread message)";
 	case LEASE_QUARANTINED:
-		return "out of service: its reset failed";
+		return "out of service: its reset or its scrub program failed";
 	case LEASE_UNRESETTABLE:
 		return "a device without a reset, and the policy requires one (reset: required)";
 	case LEASE_NOT_RESET:

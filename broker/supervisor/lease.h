@@ -71,7 +71,10 @@ enum lease_answer lease_open(struct lease *lease, uint64_t session, const struct
 int lease_cut(struct lease *lease, uint64_t session);
 /* CUT -> HELD or what follows; HELD -> the same. */
 int lease_probed(struct lease *lease, bool held);
-/* RESETTING -> FREE or QUARANTINED. */
+/* In RESETTING: is a reset that ended so good enough, so that only the program may follow? */
+bool lease_is_cleared(const struct lease *lease, enum reset_outcome outcome);
+/* RESETTING -> FREE or QUARANTINED. Where the program followed it is the reset's outcome if the program ended well, else
+ * RESET_FAILED; where there was nothing but the program, RESET_OK is its success. */
 int lease_reset_done(struct lease *lease, enum reset_outcome outcome);
 
 /* Why not, in words that name no other tenant. NULL for LEASE_GRANTED and LEASE_WAIT. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The policy's program between two tenants. This process becomes it, with nothing but /dev/null for its three standard
- * streams, an environment of its own, no capability, and two more arguments: the device's PCI address and its node. Exit
+ * streams, an environment of its own, no capability, and two more arguments: the device's PCI address and its node (on the model its name). Exit
  * code 0 is success. It has its own process group, which the supervisor kills as a whole at the deadline.
  *
  * It runs with the broker's uid, so nobody else may be able to write it.
@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #include "broker/supervisor/helper/task.h"
-
-#define ARGUMENTS_MAX 32u
 
 static int arguments_split(char *text, char **ret, size_t max, size_t *ret_n)
 {
@@ -37,17 +35,18 @@ int helper_scrub(struct helper_work *work)
 	char text[HELPER_ARGUMENTS_BYTES], address[sizeof("IOMMUB_ADDRESS=") + 16],
 		node[sizeof("IOMMUB_NODE=/dev/vfio/devices/") + HELPER_NODE_MAX];
 	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char *argv[ARGUMENTS_MAX + 3], *environment[] = {path, address, node, NULL};
+	char *argv[HELPER_ARGUMENTS_MAX + 3], *environment[] = {path, address, node, NULL};
 	struct stat st;
 	size_t n = 0;
 	int fd, error;
 
 	memcpy(text, work->request->arguments, sizeof(text));
-	error = arguments_split(text, argv, ARGUMENTS_MAX, &n);
+	error = arguments_split(text, argv, HELPER_ARGUMENTS_MAX, &n);
 	if (error)
 		return error;
 	(void)snprintf(address, sizeof(address), "IOMMUB_ADDRESS=%s", work->request->address);
-	(void)snprintf(node, sizeof(node), "IOMMUB_NODE=/dev/vfio/devices/%s", work->request->node);
+	(void)snprintf(node, sizeof(node), "IOMMUB_NODE=%s%s",
+		work->request->major ? "/dev/vfio/devices/" : "", work->request->node);
 	argv[n++] = strchr(address, '=') + 1;
 	argv[n++] = strchr(node, '=') + 1;
 	argv[n] = NULL;

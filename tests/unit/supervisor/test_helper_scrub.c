@@ -17,6 +17,7 @@
 static struct supervisor supervisor;
 static struct fake_host host; /* a place for files */
 static int error;
+static uint32_t major = 511; /* of the node; 0: a device of the model */
 
 uint64_t supervisor_now_ms(void)
 {
@@ -75,6 +76,7 @@ static int scrub(const char *program, const char *argument)
 	memcpy(job.request.arguments + length, argument, strlen(argument));
 	memcpy(job.request.address, "0000:05:00.0", sizeof("0000:05:00.0"));
 	memcpy(job.request.node, "vfio3", sizeof("vfio3"));
+	job.request.major = major;
 	error = 1;
 	assert_int_equal(helper_task_run(&supervisor.helpers, &job, NULL), 0);
 	(void)event_base_dispatch(supervisor.base);
@@ -104,6 +106,42 @@ static void it_is_given_the_device_and_a_clean_environment(void **state)
 	assert_string_equal(said, expected);
 }
 
+static void a_device_of_the_model_goes_by_its_name(void **state)
+{
+	const char *program =
+		script("#!/bin/sh\n[ \"$*|$IOMMUB_NODE\" = 'x 0000:05:00.0 vfio3|vfio3' ]\n", 0755);
+
+	(void)state;
+	major = 0;
+	assert_int_equal(scrub(program, "x"), 0);
+	major = 511;
+	assert_int_equal(scrub(program, "x"), -EIO);
+}
+
+/* Otherwise it could go on with a device that is somebody's by then. What it leaves holds the pipe's other end open. */
+static void nothing_of_it_outlives_it(void **state)
+{
+	char path[128], byte;
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/pipe", host.root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(scrub(script("#!/bin/sh\nexec 5>\"${0%/*}/pipe\"\necho x >&5\n"
+				      "sleep 1000 &\nexit 0\n",
+				       0755),
+				 "x"),
+		0);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0); /* waits for the end of it */
+	assert_int_equal(read(fd, &byte, 1), 1);
+	assert_int_equal(read(fd, &byte, 1), 1);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void its_exit_code_is_the_answer(void **state)
 {
 	(void)state;
@@ -129,6 +167,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(it_is_given_the_device_and_a_clean_environment),
+		TEST(a_device_of_the_model_goes_by_its_name),
+		TEST(nothing_of_it_outlives_it),
 		TEST(its_exit_code_is_the_answer),
 		TEST(programs_that_others_can_write_are_not_run),
 	};

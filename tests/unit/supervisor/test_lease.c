@@ -207,6 +207,26 @@ static void a_device_without_a_reset_is_lent_to_those_who_ask_for_none(void **st
 	assert_int_equal(lease_open(&lease, 2, alpha, POLICY_RESET_UNSAFE, false), LEASE_GRANTED);
 }
 
+/* What is not cleared is not scrubbed either; nobody's device without a reset is. */
+static void scrubbing_comes_after_a_reset_that_was_good_enough(void **state)
+{
+	struct lease lease = lease_in(DEVICE_STATE_RESETTING);
+
+	(void)state;
+	lease.scrub = true;
+	assert_true(lease_is_cleared(&lease, RESET_OK));
+	assert_false(lease_is_cleared(&lease, RESET_FAILED));
+	assert_false(lease_is_cleared(&lease, RESET_IMPOSSIBLE));
+	lease_init_unknown(&lease);
+	assert_int_equal(lease_probed(&lease, false), 0);
+	lease.scrub = true;
+	assert_true(lease_is_cleared(&lease, RESET_IMPOSSIBLE));
+	assert_false(lease_is_cleared(&lease, RESET_FAILED));
+	/* The program failed. */
+	assert_int_equal(lease_reset_done(&lease, RESET_FAILED), 0);
+	assert_int_equal(lease.state, DEVICE_STATE_QUARANTINED);
+}
+
 /* The program is run before the next tenant, which after `none` there is not; it makes no reset out of a device. */
 static void scrubbing_comes_between_two_tenants(void **state)
 {
@@ -234,6 +254,7 @@ int main(void)
 		cmocka_unit_test(refusals_tell_the_asker_what_concerns_him),
 		cmocka_unit_test(without_a_reset_only_the_same_tenant_gets_it_again),
 		cmocka_unit_test(a_device_without_a_reset_is_lent_to_those_who_ask_for_none),
+		cmocka_unit_test(scrubbing_comes_after_a_reset_that_was_good_enough),
 		cmocka_unit_test(scrubbing_comes_between_two_tenants),
 	};
 

@@ -157,7 +157,8 @@ static void a_failed_reset_answers_all_who_waited(void **state)
 	assert_int_equal(state_of_edu0(beta), DEVICE_STATE_RESETTING);
 	let_helpers_end("e");
 	assert_int_equal(hears(alpha, 41, &answer), CONTROL_DENIED);
-	assert_string_equal(answer.denied.text, "edu0 is out of service: its reset failed");
+	assert_string_equal(answer.denied.text,
+		"edu0 is out of service: its reset or its scrub program failed");
 	assert_int_equal(hears(beta, 42, &answer), CONTROL_DENIED);
 	assert_int_equal(state_of_edu0(beta), DEVICE_STATE_QUARANTINED);
 	close(alpha);

@@ -144,10 +144,16 @@ int memfd_new(uint64_t bytes)
 
 void edu_transfer(volatile uint32_t *bar0, uint64_t iova, uint32_t bytes, bool to_memory)
 {
+	edu_transfer_at(bar0, 0, iova, bytes, to_memory);
+}
+
+void edu_transfer_at(
+	volatile uint32_t *bar0, uint32_t offset, uint64_t iova, uint32_t bytes, bool to_memory)
+{
 	volatile uint64_t *dma = (volatile uint64_t *)(bar0 + 0x80 / 4);
 
-	dma[0] = to_memory ? EDU_BUFFER : iova;
-	dma[1] = to_memory ? iova : EDU_BUFFER;
+	dma[0] = to_memory ? EDU_BUFFER + offset : iova;
+	dma[1] = to_memory ? iova : EDU_BUFFER + offset;
 	dma[2] = bytes;
 	dma[3] = to_memory ? 3 : 1;
 	while (dma[3] & 1)

@@ -27,7 +27,10 @@ uint32_t ioas_new(int iommufd);
 int ioas_map(int iommufd, uint32_t ioas, int memfd, uint64_t iova, uint64_t bytes);
 int memfd_new(uint64_t bytes);
 
-/* Ring edu's doorbell and wait until it has done: `bytes` from or to its buffer. */
+/* Ring edu's doorbell and wait until it has done: `bytes` from or to its buffer's start. */
 void edu_transfer(volatile uint32_t *bar0, uint64_t iova, uint32_t bytes, bool to_memory);
+/* The same from or to `offset` in it. A transfer that touches its last byte, 4095, aborts QEMU. */
+void edu_transfer_at(
+	volatile uint32_t *bar0, uint32_t offset, uint64_t iova, uint32_t bytes, bool to_memory);
 
 #endif
