@@ -27,11 +27,11 @@ enum lease_answer lease_open(struct lease *lease, uint64_t session, const struct
 {
 	switch (lease->state) {
 	case DEVICE_STATE_FREE:
+		if (reset == POLICY_RESET_REQUIRED && lease->unresettable)
+			return LEASE_UNRESETTABLE;
 		if (lease->tenant && lease->tenant != tenant &&
 			(lease->reset == POLICY_RESET_NONE || reset == POLICY_RESET_REQUIRED))
 			return LEASE_NOT_RESET;
-		if (reset == POLICY_RESET_REQUIRED && lease->unresettable)
-			return LEASE_UNRESETTABLE;
 		*lease = (struct lease){.state = DEVICE_STATE_GRANTED,
 			.session = session,
 			.tenant = tenant,
@@ -96,7 +96,9 @@ int lease_reset_done(struct lease *lease, enum reset_outcome outcome)
 		lease->unresettable = outcome == RESET_IMPOSSIBLE;
 	if (lease_is_cleared(lease, outcome)) {
 		lease->state = DEVICE_STATE_FREE;
-		lease->tenant = NULL;
+		/* With `unsafe` it was scrubbed at most, and that is no reset. */
+		if (lease->reset == POLICY_RESET_REQUIRED)
+			lease->tenant = NULL;
 	} else {
 		lease->state = DEVICE_STATE_QUARANTINED;
 	}

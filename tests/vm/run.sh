@@ -3,7 +3,7 @@
 # Run the cases of tests/vm/cases on a real kernel with a real /dev/iommu, in QEMU without KVM; before them those of
 # tests/vm/host, which need that kernel's headers only and run here.
 #
-#   tests/vm/run.sh [--list] [--shell] [--case NAME]... [--preset NAME] [--keep-going]
+#   tests/vm/run.sh [--list] [--shell] [--case NAME]... [--preset NAME]
 #
 #   --list     the cases, a line each          --case NAME  only this one (may be given again)
 #   --shell    a prompt in the guest           --preset     which build to run (default dev)

@@ -240,6 +240,9 @@ static void scrubbing_comes_between_two_tenants(void **state)
 	assert_int_equal(lease_reset_done(&lease, RESET_OK), 0);
 	assert_int_equal(
 		lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_UNRESETTABLE);
+	lease.unresettable = false; /* one that could be reset, and was not */
+	assert_int_equal(
+		lease_open(&lease, 3, beta, POLICY_RESET_REQUIRED, false), LEASE_NOT_RESET);
 	assert_int_equal(lease_open(&lease, 3, beta, POLICY_RESET_NONE, true), LEASE_GRANTED);
 	assert_int_equal(lease_cut(&lease, 3), 0);
 	assert_int_equal(lease_probed(&lease, false), 0);

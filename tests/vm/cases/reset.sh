@@ -23,7 +23,7 @@ tenants:
     limits: { locked_memory: 64MiB }
   - name: gamma
     match: { uid: 1003 }
-    devices: [ { name: required, address: "$edu_root" } ]
+    devices: [ { name: required, address: "$edu_root" }, { name: strict, address: "$edu_port1" } ]
     limits: { locked_memory: 64MiB }
 EOF
 lend() { # uid device
@@ -48,6 +48,8 @@ lend 1001 none || fail "the same tenant was refused"
 lend 1001 unsafe || fail "unsafe was refused"
 await 'iommu-brokerctl ls | grep -q "$edu_port1 .* free"'
 lend 1002 unsafe || fail "unsafe was refused to a second tenant"
+await 'iommu-brokerctl ls | grep -q "$edu_port1 .* free"'
+lend 1003 strict && fail "unsafe of one tenant did away with the reset that another one requires"
 lend 1001 net || fail "e1000e was refused"
 await 'iommu-brokerctl ls | grep -q "$e1000e .* free"'
 lend 1002 net || fail "e1000e was refused to a second tenant"
