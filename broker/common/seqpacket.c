@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one place where file descriptors arrive. The control buffer is always large enough for all
- * that the kernel may deliver in one packet, whatever the caller wants: so "too many" is counted
- * here and closed here, and MSG_CTRUNC means that somebody else (an LSM, a full fd table) took fds
- * away.
+ * The one place where file descriptors arrive. For a caller who wants any, the control buffer is
+ * large enough for all that the kernel may deliver in one packet: so "too many" is counted here and
+ * closed here, and MSG_CTRUNC means that somebody else (an LSM, a full fd table) took fds away. For
+ * a caller who wants none there is no control buffer, and the kernel drops what comes: close() of a
+ * hostile peer's file may wait for that peer (FUSE asks its daemon first).
  */
 #include "broker/common/seqpacket.h"
 
@@ -49,8 +50,8 @@ ssize_t seqpacket_recv(
 	struct iovec iov = {.iov_base = buffer, .iov_len = bytes};
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
+		.msg_control = max_fds ? control : NULL,
+		.msg_controllen = max_fds ? sizeof(control) : 0};
 	int came[SEQPACKET_FDS_MAX];
 	size_t n_came;
 	ssize_t result;
@@ -62,11 +63,11 @@ ssize_t seqpacket_recv(
 		return -errno;
 
 	n_came = fds_collect(&msg, came);
-	if (msg.msg_flags & MSG_CTRUNC)
+	if (max_fds > 0 && (msg.msg_flags & MSG_CTRUNC))
 		result = -ENOBUFS;
 	else if (msg.msg_flags & MSG_TRUNC)
 		result = -EMSGSIZE;
-	else if (result > 0 && n_came > max_fds)
+	else if (result > 0 && (n_came > max_fds || (msg.msg_flags & MSG_CTRUNC)))
 		result = -ETOOMANYREFS;
 	if (result <= 0) {
 		fds_close(came, n_came);

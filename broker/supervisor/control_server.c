@@ -145,7 +145,7 @@ static bool receive(struct session_proc *session, union control_message *message
 	size_t n_fds = 0;
 	ssize_t bytes;
 
-	/* Room for no fd at all: one that comes is closed in there and is an error. */
+	/* Room for no fd at all: one that comes is dropped by the kernel and is an error. */
 	bytes = seqpacket_recv(session->control_fd, message, sizeof(*message), NULL, 0, &n_fds);
 	if (bytes == -EAGAIN)
 		return false;

@@ -156,6 +156,30 @@ static void fds_that_do_not_fit_the_table_are_the_peers_error(void **state)
 	assert_int_equal(result, -ENOBUFS);
 }
 
+/* The kernel drops them: closing one may wait for whoever made the file (FUSE asks its daemon), so it is not our business. */
+static void where_no_fd_is_wanted_none_enters_our_table(void **state)
+{
+	struct pair *pair = *state;
+	struct rlimit before, none;
+	size_t n = 99;
+	char buffer[8];
+	int probe, result;
+
+	send_null_fds(pair->theirs, 1, 8);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	probe = dup(pair->ours);
+	close(probe);
+	none = before;
+	none.rlim_cur = (rlim_t)probe;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	result = (int)seqpacket_recv(pair->ours, buffer, sizeof(buffer), NULL, 0, &n);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(result, -ETOOMANYREFS);
+	assert_int_equal(n, 99);
+	send_null_fds(pair->theirs, 1, 0);
+	assert_int_equal(seqpacket_recv(pair->ours, buffer, sizeof(buffer), NULL, 0, &n), 0);
+}
+
 static void nothing_there_is_eagain_and_a_closed_peer_is_the_end(void **state)
 {
 	struct pair *pair = *state;
@@ -201,6 +225,7 @@ int main(void)
 		TEST(all_that_a_packet_can_carry_is_taken),
 		TEST(a_packet_of_the_buffer_size_fits_and_one_byte_more_does_not),
 		TEST(an_empty_packet_with_fds_is_an_end_and_leaks_nothing),
+		TEST(where_no_fd_is_wanted_none_enters_our_table),
 		TEST(fds_that_do_not_fit_the_table_are_the_peers_error),
 		TEST(nothing_there_is_eagain_and_a_closed_peer_is_the_end),
 		TEST(a_peer_that_does_not_read_is_eagain_not_a_wait),
