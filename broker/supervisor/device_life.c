@@ -10,6 +10,7 @@
 #include "broker/common/memfd.h"
 #include "broker/supervisor/device_scrub.h"
 #include "broker/supervisor/device_server.h"
+#include "broker/supervisor/group_turn.h"
 #include "broker/supervisor/supervisor.h"
 
 #define PROBE_TRIES 5u
@@ -126,11 +127,12 @@ static void probe_done(void *arg, const struct helper_report *report)
 	struct device *device = arg;
 	const bool held = device->lease.state == DEVICE_STATE_HELD;
 
+	group_turn_end(device);
 	if (device->supervisor->stopping)
 		return;
 	if ((!report->error && report->result.holder == HELPER_HOLDER_AGAIN) ||
 		(report->error == -EPERM && !held && device->probe_tries++ < PROBE_TRIES)) {
-		/* EPERM: its group is another context's at the moment, a probe's of its neighbour perhaps. */
+		/* EPERM: its group is another context's at the moment. */
 		probe_later(device);
 	} else if (!report->error && report->result.holder == HELPER_HOLDER_NONE) {
 		device->pasid_bits = report->result.pasid_bits;
@@ -160,9 +162,13 @@ static void probe_start(struct device *device)
 		.done = probe_done,
 		.arg = device};
 
+	if (!group_turn_take(device, probe_start))
+		return;
 	device_request_fill(device, &job.request);
-	if (helper_task_run(&device->supervisor->helpers, &job, NULL))
+	if (helper_task_run(&device->supervisor->helpers, &job, NULL)) {
+		group_turn_end(device);
 		probe_later(device);
+	}
 }
 
 /* ---- scrub ------------------------------------------------------------------------------------------------------ */
@@ -182,6 +188,7 @@ static void scrub_done(void *arg, const struct helper_report *report)
 	struct device *device = arg;
 	char why[96];
 
+	group_turn_end(device);
 	if (report->error) {
 		(void)snprintf(why, sizeof(why), "its scrub program: %s",
 			report->error == -EIO ? "did not end with 0"
@@ -195,9 +202,11 @@ static void scrub_done(void *arg, const struct helper_report *report)
 
 static void scrub_start(struct device *device)
 {
-	const struct helper_report failed = {
-		.error = device_scrub_start(device, scrub_done), .fd = -1};
+	struct helper_report failed = {.fd = -1};
 
+	if (!group_turn_take(device, scrub_start))
+		return;
+	failed.error = device_scrub_start(device, scrub_done);
 	if (failed.error)
 		scrub_done(device, &failed);
 }
@@ -232,8 +241,8 @@ static void on_reset_timer(evutil_socket_t fd, short events, void *arg)
 		reset_start(device);
 }
 
-/* Another device of its group is bound at the moment, for a probe or a reset of its own: the group is one context's at a
- * time. 0: it is tried again. */
+/* Somebody has bound another device of its group at the moment: the group is one context's at a time. 0: it is tried
+ * again. */
 static int reset_later(struct device *device)
 {
 	const struct timeval wait = timeval_of_ms(RESET_AGAIN_MS);
@@ -253,6 +262,7 @@ static void reset_done(void *arg, const struct helper_report *report)
 					   : report->error == -EOPNOTSUPP ? RESET_IMPOSSIBLE
 									  : RESET_FAILED;
 
+	group_turn_end(arg);
 	if (report->error == -EPERM && reset_later(arg) == 0)
 		return;
 	reset_end(arg, outcome,
@@ -300,9 +310,11 @@ static int model_reset_start(struct device *device)
 static void reset_start(struct device *device)
 {
 	const bool real = device_is_real(device);
-	const struct helper_report failed = {
-		.error = real ? real_reset_start(device) : model_reset_start(device), .fd = -1};
+	struct helper_report failed = {.fd = -1};
 
+	if (real && !group_turn_take(device, reset_start))
+		return;
+	failed.error = real ? real_reset_start(device) : model_reset_start(device);
 	if (!failed.error)
 		return;
 	if (real)
@@ -367,6 +379,8 @@ void devices_stop(struct supervisor *supervisor)
 		device->open_runs = false;
 		if (device->probe_timer)
 			(void)event_del(device->probe_timer);
+		if (device->turn_timer)
+			(void)event_del(device->turn_timer);
 	}
 }
 

@@ -46,6 +46,8 @@ void inventory_close(struct inventory *inventory)
 			close(inventory->devices[i].fresh_fd);
 		if (inventory->devices[i].probe_timer)
 			event_free(inventory->devices[i].probe_timer);
+		if (inventory->devices[i].turn_timer)
+			event_free(inventory->devices[i].turn_timer);
 	}
 	/* A struct of zeros was never opened, and fd 0 is not its. */
 	if (inventory->devices && inventory->sysfs_fd >= 0)

@@ -60,6 +60,9 @@ struct device {
 	uint32_t pasid_bits; /* as the last probe found */
 	struct event *probe_timer;
 	unsigned int probe_wait_ms, probe_tries;
+	bool has_turn; /* group_turn.h */
+	struct event *turn_timer;
+	void (*turn_again)(struct device *device);
 	TAILQ_HEAD(waiting_list, session_proc)
 	waiting; /* sessions whose open waits for the reset to end */
 	struct supervisor *supervisor;

@@ -48,3 +48,20 @@ await 'is_free quarantined'
 as 1001 edu-dma --socket $run/broker.sock --device edu0 --blocks 1 && fail "lent although its scrub program failed"
 grep -F device.quarantined $log
 broker_stop
+
+# Two devices of one group, which is one context's at a time: each program waits for the other's.
+for device in $edu_multi0 $edu_multi1; do bind $device >/dev/null; done
+broker_start <<EOF
+version: 1
+host: { locked_memory: 256MiB }
+sockets: [ { name: main, path: broker.sock, mode: "0666" } ]
+tenants:
+  - name: alpha
+    match: { uid: 1001 }
+    devices: [ { address: "0000:00:05.*", reset: unsafe, scrub: [/broker/vm-edu-scrub] } ]
+    limits: { locked_memory: 64MiB }
+EOF
+for device in $edu_multi0 $edu_multi1; do await 'iommu-brokerctl ls | grep -qE "$device .* (free|quarantined)"'; done
+grep -F "device." $log
+[ "$(grep -c device.scrubbed $log)" = 2 ] || fail "two devices of one group were not both scrubbed"
+broker_stop
