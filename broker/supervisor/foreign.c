@@ -51,12 +51,22 @@ static bool uid_is_ours(const struct supervisor *supervisor, uid_t uid)
 	       uid - host->session_uid_first < host->session_uid_count;
 }
 
+/* The child of a broker that lives is that broker's; one whose broker died has been handed to init or a subreaper. */
+static bool has_broker(int dir_fd, unsigned int parent)
+{
+	char pid[16], comm[32];
+
+	(void)snprintf(pid, sizeof(pid), "%u", parent);
+	return file_read(dir_fd, pid, "comm", comm, sizeof(comm)) > 0 &&
+	       strcmp(comm, "iommu-brokerd\n") == 0;
+}
+
 /* A session by its uid, then by its name: the second look is only at processes of ours. */
 static bool is_session(
 	const struct supervisor *supervisor, int dir_fd, const char *pid, uid_t *ret_uid)
 {
 	char text[2048];
-	unsigned int uid;
+	unsigned int uid, parent;
 	const char *at;
 
 	if (file_read(dir_fd, pid, "status", text, sizeof(text)) <= 0)
@@ -64,9 +74,14 @@ static bool is_session(
 	at = strstr(text, "\nUid:");
 	if (!at || sscanf(at, "\nUid: %u", &uid) != 1 || !uid_is_ours(supervisor, uid))
 		return false;
+	at = strstr(text, "\nPPid:");
+	if (!at || sscanf(at, "\nPPid: %u", &parent) != 1)
+		return false;
 	/* One argument, which ends with the file: those that serve administrators have two. */
 	if (file_read(dir_fd, pid, "cmdline", text, sizeof(text)) != sizeof(PROGRAM_SESSION) ||
 		memcmp(text, PROGRAM_SESSION, sizeof(PROGRAM_SESSION)) != 0)
+		return false;
+	if (has_broker(dir_fd, parent))
 		return false;
 	*ret_uid = uid;
 	return true;

@@ -4,8 +4,8 @@
  * that nobody can be asked. We have neither their control sockets nor their iommufds, so they are shown, and that is all: what they
  * have of devices a probe finds to be held, and what they have locked counts in the kernel, under their tenant's uid.
  *
- * They are looked for once, at the start, by their uid (a range that is ours alone) and the name under which they were started; each
- * is watched until its end.
+ * They are looked for once, at the start, by their uid (a range that is ours alone), the name under which they were started, and a
+ * parent that is no broker: sessions of one that lives are its own. Each is watched until its end.
  */
 #ifndef IOMMUB_SUPERVISOR_FOREIGN_H
 #define IOMMUB_SUPERVISOR_FOREIGN_H

@@ -104,6 +104,25 @@ static void exit_codes_are_what_scripts_rely_on(void **state)
 	harness_broker_stop(broker);
 }
 
+/* Only a supervisor that is dead has left its sessions to whoever comes next. */
+static void sessions_of_another_living_broker_are_its_own(void **state)
+{
+	struct harness_broker *first = harness_broker_start(harness_policy_sockets, NULL);
+	struct wire *alpha = wire_open(first, "alpha.sock");
+	struct harness_broker *second = harness_broker_start(harness_policy_sockets, NULL);
+
+	(void)state;
+	assert_int_equal(ctl(second, "ls"), 0);
+	says("no sessions");
+	harness_broker_stop(second);
+	harness_broker_kill(first);
+	second = harness_broker_start(harness_policy_sockets, NULL);
+	assert_int_equal(ctl(second, "ls"), 0);
+	says("foreign");
+	wire_close(alpha);
+	harness_broker_stop(second);
+}
+
 static void bytes_that_are_no_request_end_that_connection_only(void **state)
 {
 	struct harness_broker *broker = harness_broker_start(harness_policy_sockets, NULL);
@@ -131,6 +150,8 @@ int main(void)
 		cmocka_unit_test_teardown(
 			a_revocation_tells_each_step_and_frees_all, harness_teardown),
 		cmocka_unit_test_teardown(exit_codes_are_what_scripts_rely_on, harness_teardown),
+		cmocka_unit_test_teardown(
+			sessions_of_another_living_broker_are_its_own, harness_teardown),
 		cmocka_unit_test_teardown(
 			bytes_that_are_no_request_end_that_connection_only, harness_teardown),
 	};
