@@ -58,7 +58,7 @@ static bool has_broker(int dir_fd, unsigned int parent)
 
 	(void)snprintf(pid, sizeof(pid), "%u", parent);
 	return file_read(dir_fd, pid, "comm", comm, sizeof(comm)) > 0 &&
-	       strcmp(comm, "iommu-brokerd\n") == 0;
+	       strcmp(comm, PROGRAM_SUPERVISOR "\n") == 0;
 }
 
 /* A session by its uid, then by its name: the second look is only at processes of ours. */
