@@ -342,8 +342,15 @@ void devices_start(struct supervisor *supervisor)
 void devices_look(struct supervisor *supervisor)
 {
 	struct inventory *inventory = &supervisor->inventory;
-	int error = inventory_refresh(inventory);
+	const uint64_t start_ms = supervisor_now_ms();
+	uint64_t end_ms;
+	int error;
 
+	if (start_ms < inventory->look_after_ms)
+		return;
+	error = inventory_refresh(inventory);
+	end_ms = supervisor_now_ms();
+	inventory->look_after_ms = end_ms + (end_ms - start_ms) * (LOOK_PARTS - 1);
 	if (error)
 		audit_say(supervisor->audit, AUDIT_WARNING, "inventory.incomplete", "%s",
 			strerrordesc_np(-error));

@@ -21,13 +21,15 @@
 
 #define DEVICE_RESET_MS 60000 /* what a reset may take before it counts as failed */
 #define DEVICE_PROBE_MS 120000
+#define LOOK_PARTS 5u
 #define PROBE_FIRST_MS 20u
 #define PROBE_MOST_MS 1000u
 
 /* Begin with every device: of the model it is reset, a real one is probed first. */
 void devices_start(struct supervisor *supervisor);
 
-/* See what has come and gone since; before anything is lent or listed. */
+/* See what has come and gone since; before anything is lent or listed. Looking is not free on a host with many devices,
+ * and a session may ask as often as it likes: so it takes at most one part in LOOK_PARTS of the loop's time. */
 void devices_look(struct supervisor *supervisor);
 
 /* Are all of them decided for the first time? */

@@ -72,6 +72,7 @@ struct inventory {
 	struct device *devices;
 	size_t count;
 	int sysfs_fd; /* kernel backend; -1 on the model */
+	uint64_t look_after_ms; /* devices_look() before that time sees what it saw last */
 	struct supervisor *supervisor;
 };
 
