@@ -221,15 +221,14 @@ void run_unmap_alone(const struct pci_facts *device)
 	scene.session = start(&scene, session);
 	while (*scene.mapping == 0)
 		(void)usleep(1000);
-	before += watch(&scene, now_ms() + 200, NULL, &last);
 	need(before > 0, "no DMA at all: nothing would be shown");
 	unmap = helper_begin("sweep-unmap", HELPER_SWEEP_UNMAP, &unmap_request, &scene.context, 1);
 	helper_await_filter(&unmap);
 	begun = now_ms();
 	(void)watch(&scene, begun + GRACE_MS, NULL, &last);
-	after = watch(&scene, begun + GRACE_MS + 500, NULL, &last);
+	after = watch(&scene, begun + GRACE_MS + 250, NULL, &last);
 	inside = *scene.mapping == 1;
-	printf("%u transfers arrived before the unmapping, %u in 500 ms after; the session is "
+	printf("%u transfers arrived before the unmapping, %u in 250 ms after; the session is "
 	       "still %s "
 	       "its MAP\n",
 		before, after, inside ? "inside" : "past");
