@@ -29,7 +29,7 @@ await "grep -q ^working /tmp/victim.out"
 
 # Where the doorbell sends the device, and the devices that are attached. Once more if the MAP was over too early.
 for attack in "above edu0" "above edu0 edu2 edu3" "inside edu0"; do
-	for try in 1 2 3 4; do
+	for try in 1 2 3 4 5 6 7 8; do
 		note "--- target $attack"
 		dd if=/dev/zero of=/dev/shm/force bs=4096 count=1 2>/dev/null
 		chmod 666 /dev/shm/force

@@ -32,6 +32,15 @@ void need(bool holds, const char *format, ...)
 	_exit(1);
 }
 
+void need_to_show(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	printf("nothing is shown: %s\n", what);
+	fflush(stdout);
+	_exit(2);
+}
+
 double now_ms(void)
 {
 	struct timespec now;

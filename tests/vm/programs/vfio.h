@@ -11,6 +11,8 @@
 
 /* Say it and end, unless it holds. */
 void need(bool holds, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What must hold for a try to show anything: else the process ends with status 2, which asks for another try. */
+void need_to_show(bool holds, const char *what);
 double now_ms(void);
 
 int vfio_open(const char *node);
