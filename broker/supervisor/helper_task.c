@@ -224,6 +224,7 @@ static int task_spawn(struct helper_task *task)
 		.fds = fds,
 		.fds_count = 1 + task->fds_count,
 		.keep_stderr = supervisor->options.debug,
+		.may_fork = task->request.kind == HELPER_SCRUB,
 		.memlock_bytes = UINT64_MAX,
 		.nofile = 64,
 		.cgroup_procs_fd = -1,

@@ -196,7 +196,7 @@ static void child_run(const struct spawn *spawn)
 		_exit(EXIT_FIRST + (error == -ENOTRECOVERABLE ? STEP_UID : STEP_CAPABILITIES));
 	/* Only now: a limit of no processes, set earlier, would make the change of uid count against it. A sanitizer's
 	 * leak check needs a thread. */
-	if (!IOMMUB_SANITIZE && limit_set(RLIMIT_NPROC, 0))
+	if (!IOMMUB_SANITIZE && !spawn->may_fork && limit_set(RLIMIT_NPROC, 0))
 		_exit(EXIT_FIRST + STEP_LIMITS);
 	(void)execveat(PROGRAM_FD, "", argv, environment, AT_EMPTY_PATH);
 	_exit(EXIT_FIRST + STEP_EXEC);

@@ -27,6 +27,7 @@ struct spawn {
 	const int *fds; /* become 3, 4, … */
 	size_t fds_count;
 	bool keep_stderr; /* fd 2 stays ours */
+	bool may_fork; /* it runs a program of the administrator's; all others have RLIMIT_NPROC 0 */
 	bool switch_uid; /* root only */
 	uid_t uid; /* and gid */
 	uint64_t memlock_bytes; /* UINT64_MAX: as ours */
